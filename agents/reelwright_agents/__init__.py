@@ -1,0 +1,1 @@
+"""Who decides: planners, critics with a vision model, and the refiner."""

@@ -1,0 +1,47 @@
+"""What a planner is: it reads a script and decides what is filmed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Literal, Protocol
+
+from pydantic import Field
+
+from reelwright_core.records import Rate, Record
+from reelwright_core.story import Layout, Shot, Storyboard
+
+ScriptKind = Literal["prose", "fountain", "markdown", "prompts"]
+
+
+class Script(Record):
+    """A script as it was read: its words, and how they are written down."""
+
+    kind: ScriptKind
+    text: str
+    name: str = "script"
+    """What to call it in messages: a file's name, or `script`."""
+
+
+class Picture(Record):
+    """The picture that shots get unless the script asks for another."""
+
+    size: tuple[int, int] = (160, 96)
+    """Width and height in pixels."""
+    fps: Rate = Fraction(8)
+    frames: int = Field(default=17, ge=1)
+
+
+class Planner(Protocol):
+    """Reads a script and decides what is filmed; the same for the same input.
+
+    `conformance.check_planner` says what must hold.
+    """
+
+    def storyboard(self, script: Script, *, picture: Picture) -> Storyboard:
+        """The shots that film `script`; raises `ScriptError` if nothing in it can be filmed."""
+        ...
+
+    def layout(self, shot: Shot, *, faults: Sequence[str] = ()) -> Layout:
+        """Where everything in `shot` is in each frame; `faults` tells what to mend of an earlier one."""
+        ...

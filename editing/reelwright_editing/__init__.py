@@ -1,0 +1,1 @@
+"""What joins takes into a film: cut, subtitles, contact sheet, report."""

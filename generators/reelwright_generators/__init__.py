@@ -1,0 +1,1 @@
+"""What makes pictures: video models behind one interface."""

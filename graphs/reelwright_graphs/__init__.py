@@ -1,0 +1,1 @@
+"""How it flows: agent graphs in YAML, built, run and resumed."""

@@ -1,0 +1,1 @@
+"""How good a clip is: questions and the measurements that answer them."""

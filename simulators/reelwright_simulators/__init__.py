@@ -1,0 +1,1 @@
+"""What moves a plan before pixels: cut-outs and the layout painter."""

@@ -1,0 +1,1 @@
+"""Reelwright turns a script into a film."""

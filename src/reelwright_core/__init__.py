@@ -1,0 +1,1 @@
+"""The words of Reelwright as types, and what keeps them safe on disk."""

@@ -1,0 +1,294 @@
+"""What is to be filmed: story, storyboard, shot, scene graph, layout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from reelwright_core.records import Rate, Record, Stored
+
+Colour = Literal[
+    "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "grey"
+]
+Size = Literal["small", "medium", "large"]
+Direction = Literal["left", "right", "up", "down"]
+Action = Literal[
+    "moves", "falls", "bounces", "rolls", "rises", "approaches", "leaves", "circles", "jumps", "stays"
+]
+"""`moves` and `rolls` have a direction; `approaches` grows towards the camera, `leaves` shrinks
+into the distance or goes out of the picture on the side of its direction, if it has one."""
+RelationKind = Literal[
+    "left of", "right of", "above", "below", "on", "behind", "in front of", "near", "follows", "meets"
+]
+Place = Literal[
+    "plain", "beach", "meadow", "city", "road", "forest", "snow", "desert", "sea", "night", "space",
+    "room", "sky",
+]  # fmt: skip
+CameraMove = Literal["static", "pan left", "pan right", "zoom in", "zoom out"]
+
+ShotId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+"""A short name that is safe as a folder: `s01`, `s02`, ..."""
+EntityId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")]
+"""A name that stays the same through the story: `red-car`, `dog-2`."""
+
+
+class FrameSpan(Record):
+    """The frames from `first` to `last`, both included, counted from 0."""
+
+    first: int = Field(ge=0)
+    last: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> FrameSpan:
+        if self.last < self.first:
+            raise ValueError(f"`last` must be at least `first` ({self.first}), got {self.last}")
+        return self
+
+
+class Entity(Record):
+    """Something that is seen: one thing, or `count` alike."""
+
+    id: EntityId
+    noun: str
+    """Singular, as the cut-out set names it where it has it."""
+    count: int = Field(default=1, ge=1, le=9)
+    colour: Colour | None = None
+    size: Size = "medium"
+    known: bool = True
+    """Whether the cut-out set has a picture; if not, a labelled shape stands in."""
+    attributes: list[str] = []
+    """Other words said of it that no part of the picture follows yet."""
+
+
+class Relation(Record):
+    """How one entity stands to another: `subject` is `kind` `object`."""
+
+    subject: EntityId
+    kind: RelationKind
+    object: EntityId
+
+
+class Event(Record):
+    """What an entity does, and in which frames."""
+
+    actor: EntityId
+    action: Action
+    direction: Direction | None = None
+    frames: FrameSpan
+
+
+class SceneGraph(Stored):
+    """Who is in a shot, how they stand to each other, and what happens when."""
+
+    SCHEMA: ClassVar[str] = "SceneGraph.1"
+
+    entities: list[Entity] = []
+    relations: list[Relation] = []
+    events: list[Event] = []
+
+    @model_validator(mode="after")
+    def _ids_exist(self) -> SceneGraph:
+        ids = [entity.id for entity in self.entities]
+        if len(set(ids)) != len(ids):
+            raise ValueError(f"two entities share an `id`: {', '.join(sorted(ids))}")
+        named = [r.subject for r in self.relations] + [r.object for r in self.relations]
+        for name in [*named, *(event.actor for event in self.events)]:
+            if name not in ids:
+                raise ValueError(f"no entity has the id {name!r}; there are: {', '.join(ids)}")
+        return self
+
+    def entity(self, id: str) -> Entity:
+        """The entity called `id`; `KeyError` if there is none."""
+        for entity in self.entities:
+            if entity.id == id:
+                return entity
+        raise KeyError(id)
+
+    def triples(self, frame: int) -> list[tuple[str, str, str]]:
+        """What holds at `frame` as (subject, predicate, object) triples, for critics and reports."""
+        held = [(r.subject, r.kind, r.object) for r in self.relations]
+        for event in self.events:
+            if event.frames.first <= frame <= event.frames.last:
+                held.append((event.actor, event.action, event.direction or ""))
+        return held
+
+
+def _sound_box(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    left, top, right, bottom = box
+    if not (left < right and top < bottom):
+        raise ValueError(f"a box is [left, top, right, bottom] with left < right and top < bottom, got {list(box)}")
+    if min(box) < -3 or max(box) > 4:
+        raise ValueError(f"a box lies at most three pictures outside the picture, got {list(box)}")
+    return box
+
+
+Box = Annotated[tuple[float, float, float, float], AfterValidator(_sound_box)]
+"""[left, top, right, bottom] as parts of the picture, 0..1 inside it; outside is out of view."""
+
+
+class Keyframe(Record):
+    """Where a thing is at one frame."""
+
+    frame: int = Field(ge=0)
+    box: Box
+    angle: float = 0.0
+    """Clockwise turn of the picture in degrees, for rolling things."""
+
+
+class Track(Record):
+    """The way of one thing through a shot; straight lines between keyframes."""
+
+    entity: EntityId
+    instance: int = Field(default=0, ge=0, le=8)
+    """Which of the entity's `count` things this is."""
+    depth: float = 0.0
+    """Higher is nearer: drawn later, over the others."""
+    faces: Literal["left", "right"] | None = None
+    """Where it looks; none leaves the cut-out as it is."""
+    keyframes: list[Keyframe] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _frames_rise(self) -> Track:
+        frames = [key.frame for key in self.keyframes]
+        if any(b <= a for a, b in zip(frames, frames[1:], strict=False)):
+            raise ValueError(f"keyframes must come in rising order of `frame`, got {frames}")
+        return self
+
+    def at(self, frame: int) -> Keyframe:
+        """Where the thing is at `frame`: between keyframes on a line, before and after them held."""
+        keys = self.keyframes
+        if frame <= keys[0].frame:
+            return keys[0].model_copy(update={"frame": frame})
+        for before, after in zip(keys, keys[1:], strict=False):
+            if frame <= after.frame:
+                part = (frame - before.frame) / (after.frame - before.frame)
+                box = tuple(
+                    a + (b - a) * part for a, b in zip(before.box, after.box, strict=True)
+                )
+                angle = before.angle + (after.angle - before.angle) * part
+                return Keyframe(frame=frame, box=box, angle=angle)  # pyright: ignore[reportArgumentType]
+        return keys[-1].model_copy(update={"frame": frame})
+
+
+class Layout(Stored):
+    """Boxes per thing over time, and how the background moves."""
+
+    SCHEMA: ClassVar[str] = "Layout.1"
+
+    frames: int = Field(ge=1)
+    tracks: list[Track] = []
+    background_shift: tuple[float, float] = (0.0, 0.0)
+    """How far the background slides over the whole shot, as parts of the picture (x, y)."""
+    background_zoom: float = Field(default=1.0, gt=0.2, lt=5.0)
+    """How much bigger the background is in the last frame than in the first."""
+
+    def track(self, entity: str, instance: int = 0) -> Track:
+        """The track of one thing; `KeyError` if there is none."""
+        for track in self.tracks:
+            if track.entity == entity and track.instance == instance:
+                return track
+        raise KeyError((entity, instance))
+
+
+class Line(Record):
+    """One line of dialogue."""
+
+    speaker: str
+    text: str
+
+
+class LeftOut(Record):
+    """A word of the script that no part of the picture follows, and why."""
+
+    word: str
+    why: str
+
+
+class Shot(Record):
+    """One continuous picture, with everything its filming needs."""
+
+    id: ShotId
+    scene: str = "1"
+    """Which scene of the story it belongs to."""
+    text: str = ""
+    """The part of the script that it films."""
+    prompt: str
+    """What the video model is asked for."""
+    place: Place = "plain"
+    size: tuple[int, int] = (160, 96)
+    """Width and height in pixels."""
+    frames: int = Field(default=17, ge=1, le=10_000)
+    fps: Rate = Fraction(8)
+    camera: CameraMove = "static"
+    scene_graph: SceneGraph = SceneGraph()
+    layout: Layout | None = None
+    """A layout made by hand; none lets the layout agent make one."""
+    dialogue: list[Line] = []
+    seed: int | None = None
+    """A seed of its own; none derives one from the run's seed."""
+    noise_level: float | None = Field(default=None, gt=0.0, le=1.0)
+    """The noise level σ to start from; none takes the setting."""
+    left_out: list[LeftOut] = []
+
+    @property
+    def seconds(self) -> Fraction:
+        """How long the shot is, exactly."""
+        return self.frames / self.fps
+
+    @model_validator(mode="after")
+    def _sound(self) -> Shot:
+        width, height = self.size
+        if not (16 <= width <= 8192 and 16 <= height <= 8192):
+            raise ValueError(f"`size` is [width, height] between 16 and 8192, got {list(self.size)}")
+        for event in self.scene_graph.events:
+            if event.frames.last >= self.frames:
+                raise ValueError(
+                    f"an event ends at frame {event.frames.last}, "
+                    f"but the shot's last frame is {self.frames - 1}"
+                )
+        if self.layout is not None and self.layout.frames != self.frames:
+            raise ValueError(
+                f"the layout has {self.layout.frames} frames, the shot {self.frames}"
+            )
+        return self
+
+
+class Story(Stored):
+    """The script understood: title, style, who and where; its shots are in the storyboard."""
+
+    SCHEMA: ClassVar[str] = "Story.1"
+
+    title: str = "Untitled"
+    style: str = ""
+    """The style bible: said of every picture."""
+    cast: list[Entity] = []
+    """Everyone and everything that is seen, with stable ids."""
+    places: list[Place] = []
+    script: str = ""
+    """The script's own words."""
+
+
+class Storyboard(Stored):
+    """The story as an editable list of shots."""
+
+    SCHEMA: ClassVar[str] = "Storyboard.1"
+
+    story: Story = Story()
+    shots: list[Shot] = Field(min_length=1, max_length=2000)
+
+    @model_validator(mode="after")
+    def _ids_differ(self) -> Storyboard:
+        seen: set[str] = set()
+        for shot in self.shots:
+            if shot.id in seen:
+                raise ValueError(f"two shots share the id {shot.id!r}")
+            seen.add(shot.id)
+        return self
+
+    def left_out(self) -> Iterator[LeftOut]:
+        """Every word of the script that was not understood, in order."""
+        for shot in self.shots:
+            yield from shot.left_out

@@ -1,0 +1,153 @@
+"""What was filmed: artifacts, noise plan, critique, take, film."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from reelwright_core.records import Rate, Record, Stored
+from reelwright_core.story import FrameSpan, Layout, Storyboard
+
+
+class Artifact(Record):
+    """A finished file of a run: where it lies in the run folder, and its content's digest."""
+
+    path: str
+    """Relative to the run folder, with forward slashes."""
+    sha256: str
+    bytes: int = Field(ge=0)
+
+
+class NoisePlan(Stored):
+    """How much of the sketch survives: the noise level the model starts from."""
+
+    SCHEMA: ClassVar[str] = "NoisePlan.1"
+
+    level: float = Field(gt=0.0, le=1.0)
+    """σ, the share of noise in the first latents: 1.0 is pure noise and uses no sketch."""
+    seed: int = Field(ge=0, lt=2**63)
+
+
+class Sketch(Record):
+    """Draft frames of a shot, painted from its layout."""
+
+    video: Artifact
+    """Lossless mp4, as many frames as the shot, in its size."""
+    masks: Artifact
+    """A .npz with `labels`, uint8 [frames, height, width]: 0 is background, i is `things[i - 1]`."""
+    things: list[tuple[str, int]]
+    """(entity id, instance) of each label."""
+    background: Artifact
+    """PNG of the empty place at the first frame."""
+
+
+class Clip(Record):
+    """A filmed take: the video file, and what it must hold."""
+
+    video: Artifact
+    frames: int = Field(ge=1)
+    fps: Rate
+    size: tuple[int, int]
+
+
+QuestionKind = Literal[
+    "presence", "count", "colour", "direction", "path", "order", "relation", "stillness", "other"
+]
+Blame = Literal["none", "prompt", "layout", "simulation", "generator"]
+
+
+class Question(Record):
+    """One thing a critic looked for, and how well it was seen."""
+
+    kind: QuestionKind
+    text: str
+    """As a person would ask it: `Does the red car go from left to right?`"""
+    entity: str | None = None
+    score: float = Field(ge=0.0, le=1.0)
+    passed: bool
+    expected: str = ""
+    seen: str = ""
+    spans: list[FrameSpan] = []
+    """The frames in which it fails."""
+
+
+class Critique(Stored):
+    """What a critic saw in a take."""
+
+    SCHEMA: ClassVar[str] = "Critique.1"
+
+    critic: str
+    """Which critic: `measure` or `vision`."""
+    questions: list[Question] = []
+    score: float = Field(ge=0.0, le=1.0)
+    """The mean of the questions' scores; 1.0 when there is nothing to ask."""
+    blame: Blame = "none"
+    advice: list[str] = []
+
+    def passed(self, threshold: float) -> bool:
+        """Whether the take is good enough."""
+        return self.score >= threshold
+
+
+class Repair(Record):
+    """What is to change for the next take, and why."""
+
+    why: str
+    noise_level: float | None = None
+    seed: int | None = None
+    prompt: str | None = None
+    layout: Layout | None = None
+
+
+class Take(Stored):
+    """One attempt at a shot: what was asked, what was made, what the critic said."""
+
+    SCHEMA: ClassVar[str] = "Take.1"
+
+    shot: str
+    number: int = Field(ge=1)
+    prompt: str
+    layout: Layout
+    noise: NoisePlan
+    sketch: Sketch | None = None
+    clip: Clip
+    critique: Critique
+    repair: Repair | None = None
+    """The change that led to this take; none for the first."""
+    provenance: dict[str, Any] = {}
+    """Model, versions, schedule and seconds: what it took to make it."""
+
+
+class ShotResult(Stored):
+    """A finished shot: all its takes, and which one is in the film."""
+
+    SCHEMA: ClassVar[str] = "ShotResult.1"
+
+    shot: str
+    takes: list[Take] = Field(min_length=1)
+    chosen: int = Field(ge=1)
+    """Number of the take that is used."""
+    why: str
+    """Why that one."""
+
+    @property
+    def take(self) -> Take:
+        """The chosen take."""
+        return next(take for take in self.takes if take.number == self.chosen)
+
+
+class Film(Record):
+    """What `run_story` returns: the finished film and all that led to it."""
+
+    run: Path
+    """The run folder."""
+    video: Path
+    subtitles: Path | None
+    contact_sheet: Path
+    report: Path
+    frames: int
+    fps: Rate
+    storyboard: Storyboard
+    shots: list[ShotResult]
