@@ -1,18 +1,18 @@
 """Every error that Reelwright shows to a user, with the exit code that goes with it.
 
-    ReelwrightError                 1  the film could not be made
-    ├── InputError                  2  what the user gave is wrong
-    │   ├── ScriptError                a script that cannot be read or understood
-    │   ├── StoryboardError            a storyboard file that does not fit its schema
-    │   ├── GraphError                 a graph file that cannot be built
-    │   ├── SettingsError              an unknown or unfit setting
-    │   ├── ModelError                 a model that is missing or cannot do what is asked
-    │   └── RunFolderError             a run folder that cannot be used
-    ├── EndpointError               1  a language or vision model that does not answer
-    ├── GeneratorError              1  a clip that could not be made
-    ├── StorageError                1  a disk that is full or refuses to write
-    ├── LockedError                 1  a run folder that another process is using
-    └── ShotError                   1  one shot failed; says which and why
+ReelwrightError                 1  the film could not be made
+├── InputError                  2  what the user gave is wrong
+│   ├── ScriptError                a script that cannot be read or understood
+│   ├── StoryboardError            a storyboard file that does not fit its schema
+│   ├── GraphError                 a graph file that cannot be built
+│   ├── SettingsError              an unknown or unfit setting
+│   ├── ModelError                 a model that is missing or cannot do what is asked
+│   └── RunFolderError             a run folder that cannot be used
+├── EndpointError               1  a language or vision model that does not answer
+├── GeneratorError              1  a clip that could not be made
+├── StorageError                1  a disk that is full or refuses to write
+├── LockedError                 1  a run folder that another process is using
+└── ShotError                   1  one shot failed; says which and why
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from reelwright_core.errors import LockedError, ReelwrightError, StorageError
@@ -29,7 +29,7 @@ def _storage_error(error: OSError, path: Path) -> ReelwrightError:
 
 
 @contextlib.contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
+def storage_errors(path: Path) -> Generator[None]:
     """Turns an `OSError` of the block into a `StorageError` that names `path`."""
     try:
         yield
@@ -38,7 +38,7 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path) -> Generator[Path]:
     """A path to write to; it takes `path`'s place, synced to disk, when the block ends well.
 
     The path aside keeps `path`'s ending before its own, so that programs that go by endings
@@ -106,7 +106,7 @@ def _alive(pid: int) -> bool:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Generator[None]:
     """Holds `folder` for this process alone; `LockedError` names the process that has it."""
     path = folder / "run.lock"
     with storage_errors(path):

@@ -164,6 +164,12 @@ def load_settings(given: Mapping[str, Any] | None = None) -> Settings:
         raise SettingsError(_first_fault(error)) from None
 
 
+def check_names(given: Mapping[str, Any]) -> None:
+    """`SettingsError` with the nearest name if `given` has a setting that does not exist."""
+    for name, _ in _flat(given):
+        _known(name)
+
+
 def names() -> list[str]:
     """Every setting's name, such as `generator.noise.level`."""
     return list(_leaves(Settings))
@@ -238,5 +244,3 @@ def _first_fault(error: ValidationError) -> str:
     name = ".".join(str(part) for part in fault["loc"])
     got = "" if "api_key" in name else f", got {fault['input']!r}"
     return f"the setting `{name}` does not fit: {fault['msg']}{got}"
-
-

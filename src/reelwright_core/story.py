@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -16,12 +17,30 @@ Colour = Literal[
 Size = Literal["small", "medium", "large"]
 Direction = Literal["left", "right", "up", "down"]
 Action = Literal[
-    "moves", "falls", "bounces", "rolls", "rises", "approaches", "leaves", "circles", "jumps", "stays"
+    "moves",
+    "falls",
+    "bounces",
+    "rolls",
+    "rises",
+    "approaches",
+    "leaves",
+    "circles",
+    "jumps",
+    "stays",
 ]
 """`moves` and `rolls` have a direction; `approaches` grows towards the camera, `leaves` shrinks
 into the distance or goes out of the picture on the side of its direction, if it has one."""
 RelationKind = Literal[
-    "left of", "right of", "above", "below", "on", "behind", "in front of", "near", "follows", "meets"
+    "left of",
+    "right of",
+    "above",
+    "below",
+    "on",
+    "behind",
+    "in front of",
+    "near",
+    "follows",
+    "meets",
 ]
 Place = Literal[
     "plain", "beach", "meadow", "city", "road", "forest", "snow", "desert", "sea", "night", "space",
@@ -108,7 +127,7 @@ class SceneGraph(Stored):
         raise KeyError(id)
 
     def triples(self, frame: int) -> list[tuple[str, str, str]]:
-        """What holds at `frame` as (subject, predicate, object) triples, for critics and reports."""
+        """What holds at `frame` as (subject, predicate, object) triples."""
         held = [(r.subject, r.kind, r.object) for r in self.relations]
         for event in self.events:
             if event.frames.first <= frame <= event.frames.last:
@@ -119,7 +138,10 @@ class SceneGraph(Stored):
 def _sound_box(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
     left, top, right, bottom = box
     if not (left < right and top < bottom):
-        raise ValueError(f"a box is [left, top, right, bottom] with left < right and top < bottom, got {list(box)}")
+        raise ValueError(
+            "a box is [left, top, right, bottom] with left < right and top < bottom, "
+            f"got {list(box)}"
+        )
     if min(box) < -3 or max(box) > 4:
         raise ValueError(f"a box lies at most three pictures outside the picture, got {list(box)}")
     return box
@@ -153,21 +175,19 @@ class Track(Record):
     @model_validator(mode="after")
     def _frames_rise(self) -> Track:
         frames = [key.frame for key in self.keyframes]
-        if any(b <= a for a, b in zip(frames, frames[1:], strict=False)):
+        if any(b <= a for a, b in pairwise(frames)):
             raise ValueError(f"keyframes must come in rising order of `frame`, got {frames}")
         return self
 
     def at(self, frame: int) -> Keyframe:
-        """Where the thing is at `frame`: between keyframes on a line, before and after them held."""
+        """Where the thing is at `frame`: on a line between keyframes, held before and after."""
         keys = self.keyframes
         if frame <= keys[0].frame:
             return keys[0].model_copy(update={"frame": frame})
-        for before, after in zip(keys, keys[1:], strict=False):
+        for before, after in pairwise(keys):
             if frame <= after.frame:
                 part = (frame - before.frame) / (after.frame - before.frame)
-                box = tuple(
-                    a + (b - a) * part for a, b in zip(before.box, after.box, strict=True)
-                )
+                box = tuple(a + (b - a) * part for a, b in zip(before.box, after.box, strict=True))
                 angle = before.angle + (after.angle - before.angle) * part
                 return Keyframe(frame=frame, box=box, angle=angle)  # pyright: ignore[reportArgumentType]
         return keys[-1].model_copy(update={"frame": frame})
@@ -242,7 +262,9 @@ class Shot(Record):
     def _sound(self) -> Shot:
         width, height = self.size
         if not (16 <= width <= 8192 and 16 <= height <= 8192):
-            raise ValueError(f"`size` is [width, height] between 16 and 8192, got {list(self.size)}")
+            raise ValueError(
+                f"`size` is [width, height] between 16 and 8192, got {list(self.size)}"
+            )
         for event in self.scene_graph.events:
             if event.frames.last >= self.frames:
                 raise ValueError(
@@ -250,9 +272,7 @@ class Shot(Record):
                     f"but the shot's last frame is {self.frames - 1}"
                 )
         if self.layout is not None and self.layout.frames != self.frames:
-            raise ValueError(
-                f"the layout has {self.layout.frames} frames, the shot {self.frames}"
-            )
+            raise ValueError(f"the layout has {self.layout.frames} frames, the shot {self.frames}")
         return self
 
 

@@ -36,7 +36,7 @@ class Sketch(Record):
     video: Artifact
     """Lossless mp4, as many frames as the shot, in its size."""
     masks: Artifact
-    """A .npz with `labels`, uint8 [frames, height, width]: 0 is background, i is `things[i - 1]`."""
+    """A .npz with `labels`, uint8 [frames, height, width]: 0 is background, i `things[i - 1]`."""
     things: list[tuple[str, int]]
     """(entity id, instance) of each label."""
     background: Artifact
@@ -113,7 +113,8 @@ class Take(Stored):
     noise: NoisePlan
     sketch: Sketch | None = None
     clip: Clip
-    critique: Critique
+    critique: Critique | None = None
+    """None until a critic has watched it."""
     repair: Repair | None = None
     """The change that led to this take; none for the first."""
     provenance: dict[str, Any] = {}
@@ -145,8 +146,8 @@ class Film(Record):
     """The run folder."""
     video: Path
     subtitles: Path | None
-    contact_sheet: Path
-    report: Path
+    contact_sheet: Path | None
+    report: Path | None
     frames: int
     fps: Rate
     storyboard: Storyboard

@@ -1,0 +1,47 @@
+# `make film` and `make test` need Python 3.11 or newer and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Threads that wait must not spin: the machine may be shared.
+export OMP_WAIT_POLICY := PASSIVE
+export PYTHONUTF8 := 1
+
+.PHONY: film test test-long check format setup clean
+
+film: $(VENV)/.done
+	@$(BIN)/reelwright film examples/beach.fountain --out runs/beach
+
+test: $(VENV)/.done-dev
+	$(BIN)/pytest -n 2 --dist loadfile
+
+test-long: $(VENV)/.done-dev
+	$(BIN)/pytest -m long
+
+check: $(VENV)/.done-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: $(VENV)/.done-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+setup: $(VENV)/.done-dev
+
+clean:
+	rm -rf $(VENV) build dist
+
+# The constraints make installs repeatable, and hold torch at a release that has a CPU build:
+# pip takes it where its settings (find-links, extra-index-url) offer one.
+$(VENV)/.done: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed, $$($(PYTHON) --version) was found; try make PYTHON=python3.11"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.done-dev: $(VENV)/.done
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
