@@ -1,0 +1,145 @@
+"""A video autoencoder set in closed form: principal components of patches, in a standard class.
+
+`AutoencoderKLWan` without any resampling level is, but for its normalisation and its activation,
+a linear map per patch. One hidden channel is held at a large constant, so that the RMS norm
+divides by (nearly) the same number whatever the picture; every feature is carried as +x and -x,
+because silu(x) - silu(-x) = x. So encoder = principal components, decoder = ridge regression of
+a patch on its 3x3 neighbours: no training step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLWan
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+HELD = 64.0  # what the constant channel holds; the norm's error falls with its square
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Codec:
+    """The linear maps: what the autoencoder computes, without its detours."""
+
+    patch: int
+    mean: Floats
+    """[patch values]"""
+    basis: Floats
+    """[patch values, channels]: the principal components."""
+    spread: Floats
+    """[channels]: the standard deviation of each."""
+    ridge: Floats
+    """[3 x 3 x channels + 1, patch values]: from whitened neighbours to the pixels."""
+    latents_std: Floats
+    """[channels]: what the pipeline divides by; it whitens only in part."""
+
+    def encode(self, frames: NDArray[np.uint8]) -> Floats:
+        """[..., height, width, 3] to the latents the transformer sees, [..., rows, columns, z]."""
+        return (patches(frames, self.patch) - self.mean) @ (self.basis / self.latents_std)
+
+    def autoencoder(self) -> AutoencoderKLWan:
+        """The same maps as a standard class."""
+        return _autoencoder(self)
+
+
+def patches(frames: NDArray[np.uint8], patch: int) -> Floats:
+    """[..., rows, columns, values] in -1..1, in the order of diffusers' `patchify`."""
+    *lead, height, width, _ = frames.shape
+    cut = frames.reshape(-1, height // patch, patch, width // patch, patch, 3)
+    cut = cut.transpose(0, 1, 3, 5, 4, 2)
+    return cut.reshape(*lead, height // patch, width // patch, -1).astype(np.float32) / 127.5 - 1
+
+
+def fit(
+    clips: Sequence[NDArray[np.uint8]], *, patch: int, channels: int, whitening: float
+) -> Codec:
+    """The codec of `clips`; `whitening` 1 makes all channels equally loud, 0 leaves them as they are."""
+    seen = np.stack([patches(clip, patch) for clip in clips])
+    flat = seen.reshape(-1, seen.shape[-1])
+    mean = flat.mean(0)
+    centred = (flat - mean).astype(np.float64)
+    variance, vectors = np.linalg.eigh(centred.T @ centred / len(centred))
+    basis = vectors[:, ::-1][:, :channels]
+    spread = np.sqrt(np.maximum(variance[::-1][:channels], 1e-9))
+    white = ((seen - mean) @ basis / spread).astype(np.float32)
+    features = _neighbours(white)
+    square = features.T @ features
+    square += np.eye(len(square)) * 1e-3 * np.trace(square) / len(square)
+    ridge = np.linalg.solve(square, features.T @ flat)
+    loudness = spread ** (1 - whitening)
+    loudness /= np.sqrt(np.mean(loudness**2))
+    return Codec(
+        patch=patch,
+        mean=mean.astype(np.float32),
+        basis=basis.astype(np.float32),
+        spread=spread.astype(np.float32),
+        ridge=ridge.astype(np.float32),
+        latents_std=(spread / loudness).astype(np.float32),
+    )
+
+
+def _neighbours(white: Floats) -> NDArray[np.float64]:
+    """Each patch's 3x3 surroundings (zeros outside the picture) and a one, a row each."""
+    *lead, rows, columns, channels = white.shape
+    padded = np.pad(white.reshape(-1, rows, columns, channels), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    around = [padded[:, y : y + rows, x : x + columns] for y in range(3) for x in range(3)]
+    joined = np.concatenate(
+        [*around, np.ones_like(white.reshape(-1, rows, columns, channels)[..., :1])], -1
+    )
+    return joined.reshape(-1, joined.shape[-1]).astype(np.float64)
+
+
+def _autoencoder(codec: Codec) -> AutoencoderKLWan:
+    channels, values = len(codec.spread), codec.patch**2 * 3
+    width = -(-(2 * channels + 1) // 8) * 8
+    vae = AutoencoderKLWan(
+        base_dim=width,
+        z_dim=channels,
+        dim_mult=[1],
+        num_res_blocks=0,
+        temperal_downsample=[],
+        patch_size=codec.patch,
+        in_channels=values,
+        out_channels=values,
+        scale_factor_spatial=codec.patch,
+        scale_factor_temporal=1,
+        latents_mean=[0.0] * channels,
+        latents_std=[float(part) for part in codec.latents_std],
+    )
+    basis, mean = torch.from_numpy(codec.basis), torch.from_numpy(codec.mean)
+    spread, ridge = torch.from_numpy(codec.spread), torch.from_numpy(codec.ridge)
+    plus, minus = slice(1, channels + 1), slice(channels + 1, 2 * channels + 1)
+    with torch.no_grad():
+        for name, parameter in vae.named_parameters():
+            if "gamma" not in name:
+                parameter.zero_()
+        for norm in (vae.encoder.norm_out, vae.decoder.norm_out):
+            norm.gamma.fill_(HELD / width**0.5)
+            norm.gamma[0] = width**-0.5
+        into = vae.encoder.conv_in  # the last tap of a causal kernel is the frame itself
+        into.weight[plus, :, 2, 1, 1] = (basis / spread).T
+        into.bias[plus] = -(mean @ basis) / spread
+        out = vae.encoder.conv_out
+        out.weight[:channels, plus, 2, 1, 1] = torch.diag(spread)
+        for conv in (into,):
+            conv.weight[minus], conv.bias[minus] = -conv.weight[plus], -conv.bias[plus]
+            conv.bias[0] = HELD
+        out.weight[:, minus] = -out.weight[:, plus]
+        out.bias[channels:] = -6.0
+        for conv in (vae.quant_conv, vae.post_quant_conv):
+            conv.weight[:, :, 0, 0, 0] = torch.eye(conv.weight.shape[0])
+        into = vae.decoder.conv_in
+        into.weight[plus, :, 2, 1, 1] = torch.diag(1 / spread)
+        into.weight[minus] = -into.weight[plus]
+        into.bias[0] = HELD
+        out = vae.decoder.conv_out
+        taps = ridge[:-1].reshape(3, 3, channels, values).permute(3, 2, 0, 1)
+        out.weight[:, plus, 2] = taps
+        out.weight[:, minus, 2] = -taps
+        out.bias.copy_(ridge[-1])
+    return vae.eval()

@@ -1,0 +1,128 @@
+"""What loading and running any diffusers model needs: device, weights, quiet, clear failures."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+from typing import Any
+
+import diffusers
+import torch
+import transformers
+
+from reelwright_core.errors import GeneratorError, ModelError
+from reelwright_generators.folder import ModelFolder
+
+_NO_MEMORY = (
+    "the memory did not suffice for this clip; "
+    "film fewer frames or a smaller size, or use a smaller model"
+)
+
+
+def device_of(asked: str) -> torch.device:
+    """The device of the setting `generator.device`; `auto` is CUDA where there is one."""
+    if asked == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(asked)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(
+            f"the device {asked!r} cannot be used: {_first_line(error)}; use `auto` or `cpu`"
+        ) from None
+    return device
+
+
+def dtype_of(asked: str, device: torch.device) -> torch.dtype:
+    """The number type of the setting `generator.dtype`; `auto` is bfloat16 on CUDA."""
+    if asked == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    return getattr(torch, asked)
+
+
+def text_encoder(folder: ModelFolder, dtype: torch.dtype) -> Any:
+    """Loaded on its own, since only so transformers tells what it would make up."""
+    kind: Any = getattr(transformers, folder.parts.get("text_encoder", ""), None)
+    if kind is None:
+        raise ModelError(f"{folder.path} is incomplete: its index names no known `text_encoder`")
+    encoder, told = kind.from_pretrained(
+        folder.path / "text_encoder",
+        dtype=dtype,
+        use_safetensors=True,
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    if told["missing_keys"]:
+        raise ModelError(f"the weights of `text_encoder` lack {min(told['missing_keys'])!r}")
+    return encoder
+
+
+def refuse_unfilled(name: str, part: Any) -> None:
+    """Diffusers leaves what a weight file lacks without any value; it would fail later."""
+    if isinstance(part, torch.nn.Module):
+        for tensor, value in part.named_parameters():
+            if value.is_meta:
+                raise ModelError(f"the weights of `{name}` lack {tensor!r}")
+
+
+@contextlib.contextmanager
+def pinned(threads: int) -> Generator[None]:
+    """Fixes what could make the same clip come out differently: thread count, cuDNN's choices."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def quiet() -> Generator[None]:
+    """Keeps the libraries' bars and remarks off the terminal, and leaves them as they were."""
+    logs: list[Any] = [diffusers.utils.logging, transformers.utils.logging]
+    before = [(log.get_verbosity(), log.is_progress_bar_enabled()) for log in logs]
+    for log in logs:
+        log.set_verbosity_error()
+        log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for log, (verbosity, bars) in zip(logs, before, strict=True):
+            log.set_verbosity(verbosity)
+            if bars:
+                log.enable_progress_bar()
+
+
+@contextlib.contextmanager
+def failures_told(folder: ModelFolder) -> Generator[None]:
+    """Turns what libraries raise over a broken model into one `ModelError`."""
+    try:
+        yield
+    except ModelError as error:
+        raise ModelError(f"the model {folder.name} cannot be loaded: {error}") from None
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise GeneratorError(_NO_MEMORY) from error
+    except Exception as error:  # there are many libraries, and many ways to be broken
+        raise ModelError(
+            f"the model {folder.name} in {folder.path} cannot be loaded: "
+            f"{type(error).__name__}: {_first_line(error)}"
+        ) from error
+
+
+@contextlib.contextmanager
+def filming_told() -> Generator[None]:
+    """Turns what torch raises in the middle of a clip into a `GeneratorError`."""
+    try:
+        yield
+    except (RuntimeError, ValueError, MemoryError) as error:
+        full = ("out of memory", "can't allocate memory")
+        if isinstance(error, MemoryError) or any(sign in str(error) for sign in full):
+            raise GeneratorError(_NO_MEMORY) from error
+        raise GeneratorError(
+            f"the model failed: {type(error).__name__}: {_first_line(error)}"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]
