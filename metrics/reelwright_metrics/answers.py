@@ -1,0 +1,326 @@
+"""Answers the questions about a clip from what was found in it, each with a smooth score.
+
+Every score is 0..1 and passes from 0.5. Where something is measured against the plan, a clip
+passes with a fair part of the planned amount: `half(measured, need)` is 0.5 at `need`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelwright_core.story import Direction, Event, FrameSpan
+from reelwright_core.takes import Question, QuestionKind
+from reelwright_metrics import paths
+from reelwright_metrics.assign import Path, Thing, Watched
+from reelwright_metrics.colours import colour_scores
+from reelwright_metrics.questions import Asked, direction_of, things
+from reelwright_metrics.relations import held
+
+Found = tuple[float, str, NDArray[np.bool_]]
+"""Score, measured words, and the pictures in which it fails."""
+
+
+def answer(asked: Asked, watched: Watched) -> Question:
+    """`asked` as a question with its answer."""
+    score, seen, wrong = _WAYS[asked.kind](asked, watched)
+    score = float(np.clip(score, 0, 1))
+    return Question(
+        kind=asked.kind,
+        text=asked.text,
+        entity=asked.entity,
+        score=round(score, 4),
+        passed=score >= 0.5,
+        expected=asked.expected,
+        seen=seen,
+        spans=spans(wrong, watched),
+    )
+
+
+def half(measured: float, need: float) -> float:
+    """0 at nothing or the wrong sign, 0.5 at `need`, 1 at twice that."""
+    return float(np.clip(0.5 * measured / max(need, 1e-6), 0, 1))
+
+
+def spans(wrong: NDArray[np.bool_], watched: Watched) -> list[FrameSpan]:
+    """The frames of the pictures that are `wrong`, joined where they follow each other."""
+    ends = [*watched.frames[1:].tolist(), watched.layout.frames]
+    joined: list[FrameSpan] = []
+    for index in np.flatnonzero(wrong).tolist():
+        first, last = int(watched.frames[index]), int(ends[index]) - 1
+        if joined and joined[-1].last == first - 1:
+            joined[-1] = FrameSpan(first=joined[-1].first, last=last)
+        else:
+            joined.append(FrameSpan(first=first, last=last))
+    return joined
+
+
+def _due(thing: Thing) -> NDArray[np.bool_]:
+    return np.isfinite(thing.planned[:, 0])
+
+
+def _there(thing: Thing) -> NDArray[np.bool_]:
+    there = np.zeros(len(thing.planned), bool)
+    if thing.trace is not None:
+        there[[blob.at for blob in thing.trace.blobs]] = True
+    return there
+
+
+def _presence(asked: Asked, watched: Watched) -> Found:
+    them = watched.of(asked.entity or "")
+    due = np.array([_due(thing) for thing in them])
+    there = np.array([_there(thing) for thing in them])
+    wrong = due.any(0) & ~(there & due).any(0)
+    shares = [
+        float((t & d).sum() / d.sum()) if d.any() else float(t.any())
+        for t, d in zip(there, due, strict=True)
+    ]
+    best = max(shares)
+    seen = f"seen in {best:.0%} of the frames" if best else "not seen"
+    return best, seen, wrong
+
+
+def _count(asked: Asked, watched: Watched) -> Found:
+    them = watched.of(asked.entity or "")
+    extras = watched.extras.get(asked.entity or "", [])
+    found = np.array([_there(thing) for thing in them]).sum(0)
+    for trace in extras:
+        found[[blob.at for blob in trace.blobs]] += 1
+    due = np.array([_due(thing) for thing in them]).sum(0)
+    asked_for = due == due.max() if due.any() else np.ones(len(due), bool)
+    numbers = np.bincount(found[asked_for])
+    usual = int(numbers.argmax())
+    wanted = len(them)
+    exact = found == wanted
+    score = (0.5 if usual == wanted else 0.0) + 0.5 * float(exact[asked_for].mean())
+    if usual != wanted:
+        score = min(score, 0.45) * max(0.0, 1 - abs(usual - wanted) / wanted)
+    return score, things(usual), asked_for & ~exact
+
+
+def _colour(asked: Asked, watched: Watched) -> Found:
+    them = [thing for thing in watched.of(asked.entity or "") if thing.trace is not None]
+    nothing = np.zeros(len(watched.frames), bool)
+    if not them:
+        return 0.0, "not seen", ~nothing
+    entity = them[0].entity
+    scores: list[float] = []
+    named: list[str] = []
+    for thing in them:
+        assert thing.trace is not None
+        fits = colour_scores(thing.trace.colours, entity.noun, known=entity.known)
+        own = fits[entity.colour] if entity.colour else 0.0
+        rival = max(fit for name, fit in fits.items() if name != entity.colour)
+        scores.append(0.5 + 2.5 * (own - rival))
+        named.append(max(fits, key=lambda name: fits[name]))
+    score = float(np.clip(scores, 0, 1).mean())
+    names = " and ".join(dict.fromkeys(named))
+    return score, names, nothing if score >= 0.5 else ~nothing
+
+
+def _event(asked: Asked, watched: Watched, place: int = 0) -> Event:
+    return watched.shot.scene_graph.events[asked.events[place]]
+
+
+def _during(event: Event, watched: Watched) -> NDArray[np.bool_]:
+    """The pictures of an event, with one more on each side."""
+    during = (watched.frames >= event.frames.first) & (watched.frames <= event.frames.last)
+    if not during.any():
+        during[np.abs(watched.frames - event.frames.first).argmin()] = True
+    wider = during.copy()
+    wider[1:] |= during[:-1]
+    wider[:-1] |= during[1:]
+    return wider
+
+
+def _slide(watched: Watched) -> Path:
+    """How the planned backdrop slides: [pictures, 3], the last column nought."""
+    part = watched.frames / max(watched.layout.frames - 1, 1)
+    across, down = watched.layout.background_shift
+    return np.stack([part * across, part * down, part * 0], axis=1)
+
+
+def _direction(asked: Asked, watched: Watched) -> Found:
+    event = _event(asked, watched)
+    way = direction_of(event)
+    assert way is not None
+    during = _during(event, watched)
+    slide = _slide(watched)
+    scores: list[float] = []
+    moves: list[tuple[float, float]] = []
+    for thing in watched.of(event.actor):
+        planned, seen = thing.planned[during], thing.seen[during]
+        against = np.zeros_like(planned)
+        if paths.along(paths.going(planned), way)[0] < 0.15:
+            # What the plan only moves against a sliding backdrop is measured against that.
+            against = slide[during]
+        ahead = paths.along(paths.going(planned - against), way)[0]
+        move = paths.going(seen - against)
+        moves.append(move)
+        far, across = paths.along(move, way)
+        need = float(np.clip(0.4 * ahead, 0.06, 0.15))
+        straight = 1.0 if far >= across or ahead < 0.15 else max(0.0, far / across)
+        scores.append(half(far, need) * straight)
+    if all(thing.trace is None for thing in watched.of(event.actor)):
+        return 0.0, "not seen", during
+    score = float(np.mean(scores))
+    return score, moved(np.mean(moves, axis=0)), during & (score < 0.5)
+
+
+def moved(move: Sequence[float]) -> str:
+    """`moved 43 % to the left`, by the larger part of the movement."""
+    x, y = move[0], move[1]
+    if max(abs(x), abs(y)) < 0.03:
+        return "hardly moved"
+    if abs(x) >= abs(y):
+        return f"moved {abs(x):.0%} to the {'right' if x > 0 else 'left'}".replace("%", " %")
+    return f"moved {abs(y):.0%} {'down' if y > 0 else 'up'}".replace("%", " %")
+
+
+def _path(asked: Asked, watched: Watched) -> Found:
+    event = _event(asked, watched)
+    during = _during(event, watched)
+    measured = [_SHAPES[event.action](t, during, watched) for t in watched.of(event.actor)]
+    if all(thing.trace is None for thing in watched.of(event.actor)):
+        return 0.0, "not seen", during
+    score = float(np.mean([score for score, _ in measured]))
+    return score, measured[0][1], during & (score < 0.5)
+
+
+def _bounces(thing: Thing, during: NDArray[np.bool_], watched: Watched) -> tuple[float, str]:
+    planned, seen = paths.rebound(thing.planned[during]), paths.rebound(thing.seen[during])
+    need = float(np.clip(0.35 * planned, 0.03, 0.1))
+    return half(seen, need), f"came back up by {seen:.0%} of the height".replace("%", " %")
+
+
+def _jumps(thing: Thing, during: NDArray[np.bool_], watched: Watched) -> tuple[float, str]:
+    planned, seen = paths.hop(thing.planned[during]), paths.hop(thing.seen[during])
+    need = float(np.clip(0.35 * planned, 0.03, 0.1))
+    return half(seen, need), f"rose and came down by {seen:.0%} of the height".replace("%", " %")
+
+
+def _circles(thing: Thing, during: NDArray[np.bool_], watched: Watched) -> tuple[float, str]:
+    width, height = watched.shot.size
+    planned, seen = (
+        paths.swept(path[during], stretch=width / height) for path in (thing.planned, thing.seen)
+    )
+    need = 0.6 * (planned if planned > 1 else 2 * np.pi)
+    return half(seen, need), f"went {seen / (2 * np.pi):.0%} of the way round".replace("%", " %")
+
+
+def _approaches(thing: Thing, during: NDArray[np.bool_], watched: Watched) -> tuple[float, str]:
+    planned, seen = paths.growth(thing.planned[during]), paths.growth(thing.seen[during])
+    need = max(0.4 * planned, 0.1)
+    return half(seen, need), f"became {np.exp(seen):.1f} times as large"
+
+
+def _leaves(thing: Thing, during: NDArray[np.bool_], watched: Watched) -> tuple[float, str]:
+    planned, seen = paths.growth(thing.planned[during]), paths.growth(thing.seen[during])
+    shrunk = half(-seen, max(-0.4 * planned, 0.1))
+    last = np.flatnonzero(during)[-1]
+    ever = np.flatnonzero(np.isfinite(thing.seen[:, 0]))
+    if len(ever) >= 3 and ever[-1] < last:
+        return 1.0, "went out of sight"
+    return shrunk, f"became {np.exp(seen):.1f} times as large"
+
+
+def _moves(thing: Thing, during: NDArray[np.bool_], watched: Watched) -> tuple[float, str]:
+    slide = _slide(watched)[during]
+    planned = paths.range_of(thing.planned[during])
+    against = slide if planned < 0.1 else slide * 0
+    seen = paths.range_of(thing.seen[during] - against)
+    return half(seen, 0.1), moved(paths.going(thing.seen[during] - against))
+
+
+_SHAPES: Mapping[str, Callable[[Thing, NDArray[np.bool_], Watched], tuple[float, str]]] = (
+    MappingProxyType(
+        {
+            "bounces": _bounces,
+            "jumps": _jumps,
+            "circles": _circles,
+            "approaches": _approaches,
+            "leaves": _leaves,
+            "moves": _moves,
+            "rolls": _moves,
+            "falls": _moves,
+            "rises": _moves,
+        }
+    )
+)
+
+
+def _stillness(asked: Asked, watched: Watched) -> Found:
+    event = _event(asked, watched)
+    during = _during(event, watched)
+    moving = watched.layout.background_shift != (0, 0) or watched.layout.background_zoom != 1
+    them = [thing for thing in watched.of(event.actor) if thing.trace is not None]
+    if not them:
+        return 0.0, "not seen", during
+    scores: list[float] = []
+    for thing in them:
+        seen = thing.seen[during]
+        far = paths.trembling(seen, around=thing.planned[during] if moving else None)
+        often = np.isfinite(seen[:, 0]).mean() >= 0.4
+        scores.append(float(np.clip(1 - far / 0.16, 0, 1)) if often else 0.0)
+    score = float(np.mean(scores))
+    move = moved(paths.going(them[0].seen[during]))
+    return score, "still" if score >= 0.5 else move, during & (score < 0.5)
+
+
+def _order(asked: Asked, watched: Watched) -> Found:
+    one, other = _event(asked, watched), _event(asked, watched, 1)
+    during = _during(one, watched) | _during(other, watched)
+    seen = [_onset(event, watched, planned=False) for event in (one, other)]
+    planned = [_onset(event, watched, planned=True) for event in (one, other)]
+    if seen[0] is None or seen[1] is None:
+        who = (one, other)[0 if seen[0] is None else 1].actor
+        return 0.0, f"{who.replace('-', ' ')} was not seen to move", during
+    gap = seen[1] - seen[0]
+    due = None if planned[0] is None or planned[1] is None else planned[1] - planned[0]
+    score = half(gap, max(0.35 * due, 0.75) if due is not None else 1.0)
+    return score, f"{abs(gap):.1f} frames {'later' if gap < 0 else 'earlier'}", during & (score < 0.5)
+
+
+def _onset(event: Event, watched: Watched, *, planned: bool) -> float | None:
+    """When an event is well under way, in pictures: the mean over the actor's things."""
+    towards: Mapping[str, Direction] = {"bounces": "down", "jumps": "up"}
+    way = direction_of(event) or towards.get(event.action)
+    resized = event.action == "approaches" or (event.action == "leaves" and way is None)
+    again = sum(e.actor == event.actor for e in watched.shot.scene_graph.events) > 1
+    times: list[float] = []
+    for thing in watched.of(event.actor):
+        path = thing.planned if planned else thing.seen
+        at = paths.when(path, way if again else None, grows=resized)
+        if at is None and resized:
+            at = paths.when(path, None)
+        if at is not None:
+            times.append(at)
+    return float(np.mean(times)) if times else None
+
+
+def _relation(asked: Asked, watched: Watched) -> Found:
+    assert asked.relation is not None
+    relation = watched.shot.scene_graph.relations[asked.relation]
+    return held(relation, watched)
+
+
+def _other(asked: Asked, watched: Watched) -> Found:
+    raise ValueError(f"the measuring critic cannot answer {asked.text!r}")
+
+
+_WAYS: Mapping[QuestionKind, Callable[[Asked, Watched], Found]] = MappingProxyType(
+    {
+        "presence": _presence,
+        "count": _count,
+        "colour": _colour,
+        "direction": _direction,
+        "path": _path,
+        "order": _order,
+        "relation": _relation,
+        "stillness": _stillness,
+        "other": _other,
+    }
+)

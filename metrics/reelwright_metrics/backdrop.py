@@ -1,0 +1,149 @@
+"""What lies behind the things of a clip: from the clip itself and from the painted empty place.
+
+Pictures here are float32 CIELAB, [height, width, 3]: L in 0..100, a and b in about -100..100, so
+that distances are what a person sees.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from reelwright_core.story import Layout
+
+Lab = NDArray[np.float32]
+"""CIELAB, [..., height, width, 3]."""
+Mask = NDArray[np.bool_]
+
+SURE = 8.0
+"""CIELAB distance under which a repainted place is taken for the painted one."""
+TRUSTED = 0.35
+"""Share of the picture that must agree with the painted place for it to be used at all."""
+
+
+def to_lab(pictures: NDArray[np.uint8]) -> Lab:
+    """uint8 RGB [frames, height, width, 3] as CIELAB, lightly smoothed against noise."""
+    lab = np.empty(pictures.shape, np.float32)
+    for index, picture in enumerate(pictures):
+        smooth = cv2.GaussianBlur(picture.astype(np.float32) / 255, (0, 0), 0.7)
+        lab[index] = cv2.cvtColor(smooth, cv2.COLOR_RGB2Lab)
+    return lab
+
+
+def backdrops(clip: Lab, *, painted: Lab | None, layout: Layout, frames: NDArray[np.int64]) -> Lab:
+    """The empty place behind each picture of `clip`: [pictures, height, width, 3].
+
+    `frames` tells which frame of the layout each picture is. Seen with a still camera: the median
+    over time where it agrees with `painted` (its colours aligned to the clip), else, in patches
+    that differ, `painted`: what stands still there is a thing. Without a painted place, or where
+    the clip shows another one, a smooth picture fitted to the borders stands in for it. With a
+    moving camera all of this is done in the first frame's view, by the layout's movement.
+    """
+    moves = [_movement(layout, int(frame), clip.shape[2], clip.shape[1]) for frame in frames]
+    middle = _median(clip, moves)
+    empty = None if painted is None else aligned(painted, to=middle)
+    if empty is None:
+        empty = _from_borders(middle)
+    size = middle.shape[1], middle.shape[0]
+    standing = _patches(distance(middle, empty) > SURE)
+    behind = np.where(standing[..., None], empty, middle).astype(np.float32)
+    if _still(layout):
+        return np.repeat(behind[None], len(clip), 0)
+    return np.stack(
+        [cv2.warpAffine(behind, move, size, borderMode=cv2.BORDER_REFLECT) for move in moves]
+    )
+
+
+def aligned(painted: Lab, *, to: Lab) -> Lab | None:
+    """`painted` in the colours of `to`; none if too little of the two pictures agrees.
+
+    Per channel `gain * painted + offset`, fitted to the 60 % of the pixels that agree best, then
+    a slow drift over the picture (the smoothed difference where they agree).
+    """
+    flat, wanted = painted.reshape(-1, 3), to.reshape(-1, 3)
+    keep = np.ones(len(flat), bool)
+    fitted = flat
+    for _ in range(5):
+        fitted = np.empty_like(flat)
+        for channel in range(3):
+            gain, offset = _line(flat[keep, channel], wanted[keep, channel])
+            fitted[:, channel] = gain * flat[:, channel] + offset
+        error = np.linalg.norm(fitted - wanted, axis=1)
+        keep = error <= np.quantile(error, 0.6)
+    fit = fitted.reshape(painted.shape)
+    agree = distance(fit, to) < 1.5 * SURE
+    if agree.mean() < TRUSTED:
+        return None
+    weight = agree.astype(np.float32)
+    spread = painted.shape[0] / 8
+    thick = cv2.GaussianBlur(weight, (0, 0), spread) + 1e-3
+    drift = cv2.GaussianBlur((to - fit) * weight[..., None], (0, 0), spread) / thick[..., None]
+    return fit + drift * np.minimum(1, 4 * thick)[..., None]
+
+
+def distance(one: Lab, other: Lab) -> NDArray[np.float32]:
+    """How different two pictures look, per pixel; lightness counts a little less than hue."""
+    apart = one - other
+    return np.sqrt(0.7 * apart[..., 0] ** 2 + apart[..., 1] ** 2 + apart[..., 2] ** 2)
+
+
+def _line(x: NDArray[np.float32], y: NDArray[np.float32]) -> tuple[float, float]:
+    variance = float(x.var())
+    gain = 1.0 if variance < 4 else float(((x - x.mean()) * (y - y.mean())).mean()) / variance
+    gain = min(max(gain, 0.6), 1.6)
+    return gain, float(y.mean()) - gain * float(x.mean())
+
+
+def _still(layout: Layout) -> bool:
+    return layout.background_shift == (0.0, 0.0) and layout.background_zoom == 1.0
+
+
+def _movement(layout: Layout, frame: int, width: int, height: int) -> NDArray[np.float64]:
+    """The affine matrix from the first frame's background to that of `frame`."""
+    part = frame / max(layout.frames - 1, 1)
+    scale = layout.background_zoom**part
+    x = width / 2 * (1 - scale) + layout.background_shift[0] * part * width
+    y = height / 2 * (1 - scale) + layout.background_shift[1] * part * height
+    return np.array([[scale, 0, x + (scale - 1) / 2], [0, scale, y + (scale - 1) / 2]])
+
+
+def _median(clip: Lab, moves: list[NDArray[np.float64]]) -> Lab:
+    """The median over time, in the first frame's view."""
+    if all(np.allclose(move, np.eye(2, 3)) for move in moves):
+        return np.median(clip, axis=0).astype(np.float32)
+    size = clip.shape[2], clip.shape[1]
+    back = np.stack(
+        [
+            cv2.warpAffine(
+                picture,
+                move,
+                size,
+                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                borderMode=cv2.BORDER_CONSTANT,
+                borderValue=(np.nan, np.nan, np.nan),
+            )
+            for picture, move in zip(clip, moves, strict=True)
+        ]
+    )
+    back[0] = clip[0]  # so that no pixel is without a value
+    return np.nanmedian(back, axis=0).astype(np.float32)
+
+
+def _from_borders(picture: Lab) -> Lab:
+    """A smooth picture from the left and right borders: places are made of level bands."""
+    height, width = picture.shape[:2]
+    edge = max(2, width // 16)
+    left = np.median(picture[:, :edge], axis=1)
+    right = np.median(picture[:, -edge:], axis=1)
+    sides = np.stack([left, right], axis=1).astype(np.float32)
+    sides = cv2.GaussianBlur(sides, (1, 0), sigmaX=0.01, sigmaY=height / 48)
+    part = np.linspace(0, 1, width, dtype=np.float32)[None, :, None]
+    return sides[:, :1] * (1 - part) + sides[:, 1:] * part
+
+
+def _patches(mask: Mask) -> Mask:
+    """`mask` without what is thin, and a little wider."""
+    ground = np.ones((3, 3), np.uint8)
+    opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, ground)
+    return cv2.dilate(opened, np.ones((5, 5), np.uint8)) > 0

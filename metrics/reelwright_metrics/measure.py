@@ -1,0 +1,134 @@
+"""A critic without a network: it finds the things of a clip and measures what they do."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from reelwright_core.story import Layout, Shot
+from reelwright_core.takes import Blame, Critique, Question
+from reelwright_metrics.answers import answer
+from reelwright_metrics.assign import Watched, assign, smallest_side
+from reelwright_metrics.backdrop import backdrops, to_lab
+from reelwright_metrics.motion import find, link
+from reelwright_metrics.questions import name, questions
+
+SIDE = 192
+"""Pictures are looked at with at most so many pixels on their longer side."""
+PICTURES = 49
+"""Of a longer clip so many frames, evenly spread, are looked at."""
+
+
+class MeasuringCritic:
+    """Watches pixels: what stands out from the backdrop, followed, and compared with the plan."""
+
+    name = "measure"
+
+    def watch(
+        self,
+        shot: Shot,
+        layout: Layout,
+        frames: NDArray[np.uint8],
+        *,
+        background: NDArray[np.uint8] | None = None,
+    ) -> Critique:
+        """What is right and wrong in `frames`, uint8 RGB [frames, height, width, 3].
+
+        `background` is the painted empty place of the first frame, [height, width, 3]; with it
+        things that stand still are found surely, without it only where they stand out from what
+        the picture's borders show.
+        """
+        if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8:
+            raise ValueError(
+                "`frames` is uint8 [frames, height, width, 3], "
+                f"got {frames.dtype} {list(frames.shape)}"
+            )
+        asked = questions(shot, layout)
+        watched = watch_pixels(shot, layout, frames, background=background)
+        answers = [answer(question, watched) for question in asked]
+        score = float(np.mean([q.score for q in answers])) if answers else 1.0
+        critique = Critique(
+            critic=self.name,
+            questions=answers,
+            score=round(score, 4),
+            advice=advice(shot, answers),
+        )
+        return critique.model_copy(update={"blame": _blame(answers, frozenset())})
+
+
+def watch_pixels(
+    shot: Shot,
+    layout: Layout,
+    frames: NDArray[np.uint8],
+    *,
+    background: NDArray[np.uint8] | None = None,
+) -> Watched:
+    """What is found in `frames`, and which planned thing it is."""
+    # A clip that is longer or shorter than planned is stretched over the plan.
+    count = min(len(frames), PICTURES)
+    chosen = np.linspace(0, len(frames) - 1, count).round().astype(int)
+    planned = np.linspace(0, layout.frames - 1, count).round().astype(np.int64)
+    pictures = np.stack([_smaller(frames[index]) for index in chosen])
+    painted = None if background is None else to_lab(_smaller(background)[None])[0]
+    if painted is not None and painted.shape != pictures.shape[1:]:
+        painted = cv2.resize(painted, (pictures.shape[2], pictures.shape[1])).astype(np.float32)
+    clip = to_lab(pictures)
+    behind = backdrops(clip, painted=painted, layout=layout, frames=planned)
+    least = float(np.clip(0.12 * smallest_side(layout), 0.001, 0.01))
+    traces = link(find(clip, behind, smallest=least))
+    lasting = [trace for trace in traces if len(trace.blobs) >= min(3, count)]
+    return assign(shot, layout, lasting, frames=planned)
+
+
+def with_blame(critique: Critique, sketch_critique: Critique) -> Critique:
+    """`critique` with the blame settled by the critique of the sketch that the clip started from.
+
+    Nothing failed: none. A question that failed in the clip fails in the sketch too: the layout,
+    as no generator can mend it. Only presence and colour failed: the prompt. Else the generator,
+    which did not follow a sound plan.
+    """
+    unsound = frozenset(q.text for q in sketch_critique.questions if not q.passed)
+    return critique.model_copy(update={"blame": _blame(critique.questions, unsound)})
+
+
+def _blame(answers: list[Question], unsound: frozenset[str]) -> Blame:
+    failed = [question for question in answers if not question.passed]
+    if not failed:
+        return "none"
+    if any(question.text in unsound for question in failed):
+        return "layout"
+    if all(question.kind in ("presence", "colour", "other") for question in failed):
+        return "prompt"
+    return "generator"
+
+
+def advice(shot: Shot, answers: list[Question]) -> list[str]:
+    """What to do about each failed question, in plain words that name whom it is about."""
+    names = {entity.id: name(shot, entity) for entity in shot.scene_graph.entities}
+    told: list[str] = []
+    for question in answers:
+        if question.passed:
+            continue
+        who = names.get(question.entity or "", "the picture")
+        line = {
+            "presence": f"{who} could not be seen: say it more clearly, or make it larger",
+            "count": f"{who}: {question.seen} instead of {question.expected}: set them further apart",
+            "colour": f"{who} looks {question.seen} instead of {question.expected}: repeat the colour",
+            "direction": f"{who} {question.seen}; it should go {question.expected}: keep more of the sketch",
+            "path": f"{who} {question.seen}; it was expected {question.expected}: keep more of the sketch",
+            "order": f"{who}: {question.seen}; expected {question.expected}: keep more of the sketch",
+            "relation": f"{who} is {question.seen}; expected {question.expected}: set them further apart",
+            "stillness": f"{who} {question.seen} but should stand still: keep more of the sketch",
+        }.get(question.kind, f"{question.text} {question.seen}")
+        told.append(line[0].upper() + line[1:])
+    return told
+
+
+def _smaller(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = picture.shape[:2]
+    scale = SIDE / max(height, width)
+    if scale >= 1:
+        return picture
+    size = max(8, round(width * scale)), max(8, round(height * scale))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
