@@ -1,0 +1,228 @@
+"""The forms that the planning agents fill in, and what makes a filled form sensible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Literal, TypeVar
+
+from pydantic import Field
+
+from reelwright_core.records import Record
+from reelwright_core.story import (
+    Action,
+    CameraMove,
+    Colour,
+    Direction,
+    Place,
+    RelationKind,
+    Shot,
+    Size,
+)
+
+T = TypeVar("T")
+
+SHOTS_AT_MOST = 200
+KEYS_AT_LEAST = 6
+KEYS_AT_MOST = 13
+
+
+class CastForm(Record):
+    """Someone or something that is seen."""
+
+    name: str = Field(min_length=1, max_length=60, description="unique, such as `red car`")
+    noun: str = Field(min_length=1, max_length=40, description="one common noun, singular")
+    colour: Colour | None = None
+    size: Size = "medium"
+    attributes: list[str] = Field(default=[], max_length=12, description="other words for its look")
+
+
+class SpokenForm(Record):
+    """A line of dialogue."""
+
+    speaker: str = Field(min_length=1, max_length=60)
+    text: str = Field(min_length=1, max_length=2000)
+
+
+class ShotForm(Record):
+    """One continuous picture."""
+
+    scene: str = Field(max_length=120, description="the scene's heading or number")
+    text: str = Field(max_length=4000, description="the part of the script that it films")
+    picture: str = Field(min_length=1, max_length=1200, description="what the video model reads")
+    place: Place
+    camera: CameraMove = "static"
+    dialogue: list[SpokenForm] = Field(default=[], max_length=40)
+
+
+class ScreenplayForm(Record):
+    """The script as shots."""
+
+    title: str = Field(max_length=200)
+    style: str = Field(max_length=600, description="the look of all pictures, a few words")
+    cast: list[CastForm] = Field(max_length=100)
+    shots: list[ShotForm] = Field(max_length=SHOTS_AT_MOST)
+
+
+class ThingForm(Record):
+    """A cast member in a shot."""
+
+    id: str = Field(max_length=60, description="from the cast list")
+    count: int = Field(default=1, ge=1, le=9)
+    attributes: list[str] = Field(default=[], max_length=12)
+
+
+class RelationForm(Record):
+    """How one thing stands to another."""
+
+    subject: str = Field(max_length=60)
+    kind: RelationKind
+    object: str = Field(max_length=60)
+
+
+class EventForm(Record):
+    """What a thing does in which frames."""
+
+    actor: str = Field(max_length=60)
+    action: Action
+    direction: Direction | None = None
+    first: int = Field(ge=0, description="first frame")
+    last: int = Field(ge=0, description="last frame")
+
+
+class LeftOutForm(Record):
+    """What the words on offer cannot say."""
+
+    word: str = Field(min_length=1, max_length=80)
+    why: str = Field(max_length=300)
+
+
+class SceneForm(Record):
+    """Who is in a shot and what happens."""
+
+    things: list[ThingForm] = Field(max_length=12)
+    relations: list[RelationForm] = Field(default=[], max_length=40)
+    events: list[EventForm] = Field(default=[], max_length=40)
+    left_out: list[LeftOutForm] = Field(default=[], max_length=40)
+
+
+class KeyForm(Record):
+    """Where a thing is at one frame, in parts of the picture."""
+
+    frame: int = Field(ge=0)
+    left: float
+    top: float
+    right: float
+    bottom: float
+    angle: float = 0.0
+
+
+class TrackForm(Record):
+    """The way of one thing."""
+
+    entity: str = Field(max_length=60)
+    instance: int = Field(default=0, ge=0, le=8)
+    depth: float = Field(default=0.0, ge=-100, le=100)
+    faces: Literal["left", "right"] | None = None
+    keyframes: list[KeyForm] = Field(max_length=KEYS_AT_MOST)
+
+
+class LayoutForm(Record):
+    """The ways of all things in a shot."""
+
+    tracks: list[TrackForm] = Field(max_length=108)
+
+
+def screenplay_faults(form: ScreenplayForm, *, shots: int | None) -> list[str]:
+    """What is wrong with a screenplay; `shots` is how many it must have, if that is fixed."""
+    faults: list[str] = []
+    if not form.shots:
+        faults.append("`shots` is empty: a film has at least one shot")
+    if shots is not None and form.shots and len(form.shots) != shots:
+        faults.append(f"there must be exactly {shots} shots, got {len(form.shots)}")
+    names = [member.name.strip().casefold() for member in form.cast]
+    faults += [f"two of the cast are called {name!r}" for name in _twice(names)]
+    for index, member in enumerate(form.cast):
+        if not member.name.strip() or not member.noun.strip():
+            faults.append(f"`cast.{index}` has a blank name or noun")
+    for index, shot in enumerate(form.shots):
+        if not shot.picture.strip():
+            faults.append(f"`shots.{index}.picture` is blank")
+    return faults
+
+
+def scene_faults(form: SceneForm, *, cast: Sequence[str], frames: int) -> list[str]:
+    """What is wrong with a scene graph of a shot of `frames` frames; `cast` are the known ids."""
+    ids = [thing.id for thing in form.things]
+    known = ", ".join(cast) or "none"
+    faults = [
+        f"no cast member has the id {id!r}; there are: {known}" for id in ids if id not in cast
+    ]
+    faults += [f"{id!r} is listed twice in `things`; use `count`" for id in _twice(ids)]
+    for index, relation in enumerate(form.relations):
+        for id in (relation.subject, relation.object):
+            if id not in ids:
+                faults.append(f"`relations.{index}` names {id!r}, which is not in `things`")
+        if relation.subject == relation.object:
+            faults.append(f"`relations.{index}` relates {relation.subject!r} to itself")
+    for index, event in enumerate(form.events):
+        faults += [f"`events.{index}` {fault}" for fault in _event_faults(event, ids, frames)]
+    return faults
+
+
+def _event_faults(event: EventForm, ids: Sequence[str], frames: int) -> Iterator[str]:
+    if event.actor not in ids:
+        yield f"names {event.actor!r}, which is not in `things`"
+    if event.last < event.first:
+        yield f"ends (frame {event.last}) before it begins (frame {event.first})"
+    if event.last >= frames:
+        yield f"ends at frame {event.last}, but the shot's last frame is {frames - 1}"
+    if event.action in ("moves", "rolls") and event.direction is None:
+        yield f"has no direction, which `{event.action}` needs"
+
+
+def layout_faults(form: LayoutForm, *, shot: Shot) -> list[str]:
+    """What is wrong with a layout of `shot`."""
+    wanted = [(e.id, i) for e in shot.scene_graph.entities for i in range(e.count)]
+    got = [(track.entity, track.instance) for track in form.tracks]
+    faults = [f"{_called(one)} has no track" for one in wanted if one not in got]
+    faults += [f"{_called(one)} is not in this shot" for one in got if one not in wanted]
+    faults += [f"{_called(one)} has two tracks" for one in _twice(got)]
+    leaving = {event.actor for event in shot.scene_graph.events if event.action == "leaves"}
+    for track in form.tracks:
+        outside = 1.0 if track.entity in leaving else 0.0
+        about = _called((track.entity, track.instance))
+        faults += [f"{about} {f}" for f in _track_faults(track, shot.frames, outside)]
+    return faults
+
+
+def _track_faults(track: TrackForm, frames: int, outside: float) -> Iterator[str]:
+    least = keys_at_least(frames)
+    if len(track.keyframes) < least:
+        yield f"has {len(track.keyframes)} keyframes; {least} to {KEYS_AT_MOST} are needed"
+    at = [key.frame for key in track.keyframes]
+    if any(b <= a for a, b in pairwise(at)):
+        yield f"has keyframes that do not rise in `frame`: {at}"
+    if at and max(at) >= frames:
+        yield f"has a keyframe at {max(at)}, but the shot's last frame is {frames - 1}"
+    for key in track.keyframes:
+        box = (key.left, key.top, key.right, key.bottom)
+        if not (key.right - key.left >= 0.005 and key.bottom - key.top >= 0.005):
+            yield f"has an empty box {list(box)} at frame {key.frame}: left < right, top < bottom"
+        elif min(box) < -outside or max(box) > 1 + outside:
+            yield f"has a box {list(box)} outside the picture at frame {key.frame}"
+        if abs(key.angle) > 36_000:
+            yield f"turns by {key.angle} degrees at frame {key.frame}"
+
+
+def keys_at_least(frames: int) -> int:
+    """How many keyframes a track needs in a shot of `frames` frames."""
+    return min(KEYS_AT_LEAST, frames)
+
+
+def _called(thing: tuple[str, int]) -> str:
+    return f"instance {thing[1]} of {thing[0]!r}"
+
+
+def _twice(of: Sequence[T]) -> list[T]:
+    return [one for index, one in enumerate(of) if one in of[:index]]

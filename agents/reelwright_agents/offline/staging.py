@@ -1,0 +1,301 @@
+"""From sentences to shots: what is filmed together, and when each thing happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from reelwright_agents.offline import words
+from reelwright_agents.offline.cast import Cast, Mention
+from reelwright_agents.offline.clauses import Happening, Reading, read_sentence
+from reelwright_agents.offline.lexicon import items
+from reelwright_agents.offline.prompts import prompt_of
+from reelwright_agents.offline.screenplay import Block, sentences
+from reelwright_agents.planner import Picture
+from reelwright_core.story import (
+    CameraMove,
+    Event,
+    FrameSpan,
+    LeftOut,
+    Line,
+    Place,
+    Relation,
+    RelationKind,
+    SceneGraph,
+    Shot,
+)
+from reelwright_simulators import cutouts
+
+FRAMES_OF_A_STEP = 5
+"""A step of a shot is at least this long, in frames."""
+STEPS_AT_MOST = 3
+
+
+@dataclass(kw_only=True, slots=True)
+class Draft:
+    """A shot while it is put together."""
+
+    scene: str
+    place: Place
+    text: list[str] = field(default_factory=list[str])
+    seen: list[str] = field(default_factory=list[str])
+    relations: list[tuple[str, RelationKind, str]] = field(
+        default_factory=list[tuple[str, RelationKind, str]]
+    )
+    steps: list[list[Happening]] = field(default_factory=list[list[Happening]])
+    camera: CameraMove = "static"
+    dialogue: list[Line] = field(default_factory=list[Line])
+    left_out: list[LeftOut] = field(default_factory=list[LeftOut])
+    introduces: bool = False
+    filmable: bool = True
+
+
+@dataclass(kw_only=True)
+class Stage:
+    """Where the script is at: who was seen, which place holds, and the shots so far."""
+
+    steps_at_most: int
+    cast: Cast = field(default_factory=Cast)
+    place: Place = "plain"
+    drafts: list[Draft] = field(default_factory=list[Draft])
+    waiting: list[str] = field(default_factory=list[str])
+    """Text that belongs to the next shot: headings."""
+    waiting_left: list[LeftOut] = field(default_factory=list[LeftOut])
+    fresh: bool = True
+    """The next sentence starts a shot whatever it says."""
+    heading_place: bool = False
+
+    def add(self, block: Block) -> None:
+        """Films one block of the script."""
+        match block.kind:
+            case "heading":
+                self._heading(block)
+            case "dialogue":
+                self._dialogue(block)
+            case "aside":
+                self._left([LeftOut(word=block.text, why="how a line is said is not followed yet")])
+            case "prompt":
+                self._prompt(block)
+            case _:
+                for sentence in sentences(block.text):
+                    self._sentence(read_sentence(sentence, self.cast), block.scene)
+
+    def finish(self) -> list[Draft]:
+        """All shots; what never found one joins the last."""
+        if self.waiting:
+            place = self.place
+            if self.heading_place or not self.drafts:
+                self._open(
+                    str(len(self.drafts) + 1) if not self.drafts else self.drafts[-1].scene, place
+                )
+            else:
+                self._take_waiting(self.drafts[-1])
+        return self.drafts
+
+    def _heading(self, block: Block) -> None:
+        place, left = _heading_place(block.text)
+        self.waiting.append(block.text)
+        self.waiting_left += left
+        if place is not None:
+            self.place, self.heading_place = place, True
+        self.fresh = True
+
+    def _prompt(self, block: Block) -> None:
+        self.cast.forget()
+        self.place = "plain"
+        known = len(self.drafts)
+        first = True
+        for sentence in sentences(block.text):
+            reading = read_sentence(sentence, self.cast)
+            if first:
+                self._sentence(reading, block.scene)
+            elif len(self.drafts) > known:
+                self._join(self.drafts[-1], reading, then=not reading.with_last)
+            first = False
+            self.fresh = False
+        self.fresh = True
+
+    def _sentence(self, reading: Reading, scene: str) -> None:
+        last = self.drafts[-1] if self.drafts and not self.fresh else None
+        if reading.place is not None:
+            self.place = reading.place
+        if not reading.filmable:
+            self._unfilmable(reading, last)
+        elif last is not None and self._belongs(reading, last):
+            self._join(last, reading, then=not reading.with_last)
+        else:
+            self._shoot(reading, scene)
+
+    def _unfilmable(self, reading: Reading, last: Draft | None) -> None:
+        """Its words are kept: with the shot before it, or the one after."""
+        if last is not None and not self.waiting:
+            last.text.append(reading.text)
+            last.dialogue += reading.lines
+            _add(last.left_out, reading.left_out)
+        elif reading.lines and self.cast.subject:
+            reading.seen = list(self.cast.subject)
+            self._shoot(reading, self.drafts[-1].scene if self.drafts else "1")
+        else:
+            self.waiting.append(reading.text)
+            _add(self.waiting_left, reading.left_out)
+
+    def _belongs(self, reading: Reading, last: Draft) -> bool:
+        if reading.with_last:
+            return True
+        if reading.new or (reading.place is not None and reading.place != last.place):
+            return False
+        if not set(reading.seen) <= set(last.seen):
+            return False
+        if reading.introduces and (reading.seen or reading.camera):
+            return True  # `It is red.` and `The dog is behind the car.` tell more of the same
+        return last.introduces and not reading.introduces and len(last.steps) == 0
+
+    def _join(self, draft: Draft, reading: Reading, *, then: bool) -> None:
+        draft.text.append(reading.text)
+        draft.seen += [id for id in reading.seen if id not in draft.seen]
+        draft.relations += [r for r in reading.relations if r not in draft.relations]
+        draft.camera = reading.camera or draft.camera
+        draft.dialogue += reading.lines
+        draft.place = reading.place or draft.place
+        _add(draft.left_out, reading.left_out)
+        steps = _steps(reading.happenings)
+        if not then and draft.steps and steps:
+            draft.steps[-1] += steps.pop(0)
+        draft.steps += steps
+        if len(draft.steps) > self.steps_at_most:
+            for spare in draft.steps[self.steps_at_most - 1 :][1:]:
+                draft.steps[self.steps_at_most - 1] += spare
+            draft.steps = draft.steps[: self.steps_at_most]
+        draft.introduces = draft.introduces and not draft.steps
+
+    def _shoot(self, reading: Reading, scene: str) -> None:
+        """One shot, or several when the sentence tells more steps than a shot has."""
+        steps = _steps(reading.happenings)
+        parts = [
+            steps[i : i + self.steps_at_most] for i in range(0, len(steps), self.steps_at_most)
+        ] or [[]]
+        draft = self._open(scene, self.place)
+        draft.text.append(reading.text)
+        draft.seen = list(reading.seen)
+        draft.relations = list(reading.relations)
+        draft.camera = reading.camera or "static"
+        draft.dialogue = list(reading.lines)
+        _add(draft.left_out, reading.left_out)
+        draft.steps = parts[0]
+        draft.introduces = reading.introduces
+        for part in parts[1:]:
+            actors = list(dict.fromkeys(h.actor for step in part for h in step))
+            more = self._open(scene, self.place)
+            more.seen, more.steps = actors, part
+
+    def _open(self, scene: str, place: Place) -> Draft:
+        draft = Draft(scene=scene, place=place)
+        self.drafts.append(draft)
+        self._take_waiting(draft)
+        self.fresh = self.heading_place = False
+        return draft
+
+    def _take_waiting(self, draft: Draft) -> None:
+        draft.text += self.waiting
+        _add(draft.left_out, self.waiting_left)
+        self.waiting, self.waiting_left = [], []
+
+    def _left(self, left: Sequence[LeftOut]) -> None:
+        if self.drafts and not self.waiting:
+            _add(self.drafts[-1].left_out, left)
+        else:
+            _add(self.waiting_left, left)
+
+    def _dialogue(self, block: Block) -> None:
+        """A line belongs to the shot before it; without one its speaker is seen."""
+        line = Line(speaker=block.speaker, text=block.text)
+        if self.drafts and not self.fresh:
+            self.drafts[-1].dialogue.append(line)
+            return
+        draft = self._open(block.scene, self.place)
+        draft.dialogue.append(line)
+        if not block.speaker:
+            return
+        name = block.speaker.lower()
+        noun, _ = cutouts.words().get(name, ("", False))
+        said = Mention(
+            noun=noun or name, word=block.speaker, known=bool(noun), same=True,
+            name="" if noun else block.speaker.title(),
+        )  # fmt: skip
+        draft.seen = self.cast.find(said)
+        self.cast.subject = list(draft.seen)
+        if not noun and not self.cast.members[draft.seen[0]].known:
+            why = "no picture of it: a labelled shape stands in"
+            _add(draft.left_out, [LeftOut(word=block.speaker, why=why)])
+
+
+def _heading_place(text: str) -> tuple[Place | None, list[LeftOut]]:
+    """The place of a scene heading, and its words that give none."""
+    place: Place | None = None
+    night: str | None = None
+    left: list[LeftOut] = []
+    for item in items(text):
+        if "place" in item and (item["place"] != "night" or place is None):
+            if item["place"] == "night":
+                night = item.text
+            elif place in (None, item["place"]):
+                place = item["place"]
+            else:
+                left.append(
+                    LeftOut(word=item.text, why=f"one place a shot: this one is in `{place}`")
+                )
+        elif item.low in words.PLAIN_TIMES or item.low in words.FUNCTION_WORDS or "pause" in item:
+            continue
+        elif item.low in words.TIMES_OF_DAY or "place" in item:
+            left.append(LeftOut(word=item.text, why="the time of day is not followed here"))
+        elif item.means or item.unknown:
+            left.append(LeftOut(word=item.text, why="a heading only gives the place"))
+    if night is not None and place is not None:
+        left.append(LeftOut(word=night, why="the time of day is not followed here"))
+    return place or ("night" if night else None), left
+
+
+def _steps(happenings: Sequence[Happening]) -> list[list[Happening]]:
+    times = sorted({h.step for h in happenings})
+    return [[h for h in happenings if h.step == time] for time in times]
+
+
+def _add(to: list[LeftOut], more: Sequence[LeftOut]) -> None:
+    to += [left for left in more if left not in to]
+
+
+def shots(drafts: Sequence[Draft], cast: Cast, *, picture: Picture) -> Iterator[Shot]:
+    """The finished shots, in order."""
+    for number, draft in enumerate(drafts, 1):
+        graph = scene_graph(draft, cast, frames=picture.frames)
+        yield Shot(
+            id=f"s{number:02d}", scene=draft.scene, text=" ".join(draft.text),
+            prompt=prompt_of(graph, place=draft.place, camera=draft.camera), place=draft.place,
+            size=picture.size, frames=picture.frames, fps=picture.fps, camera=draft.camera,
+            scene_graph=graph, dialogue=draft.dialogue, left_out=draft.left_out,
+        )  # fmt: skip
+
+
+def scene_graph(draft: Draft, cast: Cast, *, frames: int) -> SceneGraph:
+    """Who is in the shot, how they stand, and what happens in which frames."""
+    events: list[Event] = []
+    count = len(draft.steps)
+    for number, step in enumerate(draft.steps):
+        span = FrameSpan(first=number * frames // count, last=(number + 1) * frames // count - 1)
+        for h in step:
+            direction = h.direction
+            if direction is None and h.action in ("moves", "rolls"):
+                direction = "right"
+            event = Event(actor=h.actor, action=h.action, direction=direction, frames=span)
+            if event not in events:
+                events.append(event)
+    active = {event.actor for event in events}
+    whole = FrameSpan(first=0, last=frames - 1)
+    events += [
+        Event(actor=id, action="stays", frames=whole) for id in draft.seen if id not in active
+    ]
+    return SceneGraph(
+        entities=[cast.members[id].entity() for id in draft.seen],
+        relations=[Relation(subject=s, kind=k, object=o) for s, k, o in draft.relations],
+        events=events,
+    )
