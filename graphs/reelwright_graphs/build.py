@@ -1,0 +1,250 @@
+"""Graphs become LangGraph state graphs; every node's finished work is kept in the store.
+
+Two LangGraph facts shape this room. Its own `max_concurrency` lets a finished node's record wait
+behind queued ones, so a kill loses it: resources are guarded by semaphores of our own. And a
+checkpointed graph inside a node costs twelve commits a shot: a shot's graph runs without
+checkpoints over the store, which knows each finished stage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+import os
+from collections.abc import Callable, Hashable, Mapping
+from typing import Annotated, Any, TypedDict
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import Send
+from pydantic import ValidationError
+
+from reelwright_core.errors import (
+    GraphError,
+    InputError,
+    ReelwrightError,
+    ShotError,
+    StorageError,
+)  # fmt: skip
+from reelwright_core.files import write_json
+from reelwright_core.records import Record, digest
+from reelwright_core.story import Storyboard
+from reelwright_core.takes import Artifact, ShotResult
+from reelwright_graphs import conditions
+from reelwright_graphs.events import Event
+from reelwright_graphs.graph_file import END as LAST
+from reelwright_graphs.graph_file import GIVEN, GraphFile, NodeLine
+from reelwright_graphs.graph_file import START as FIRST
+from reelwright_graphs.nodes import Context, Resource, Stopped
+
+State = dict[str, Any]
+
+
+class Limits:
+    """How many nodes may use each resource at once; made inside the loop that uses it."""
+
+    def __init__(self, *, calls: int):
+        self._semaphores: dict[Resource, asyncio.Semaphore] = {
+            "gpu": asyncio.Semaphore(1),
+            "core": asyncio.Semaphore(os.cpu_count() or 1),
+            "call": asyncio.Semaphore(calls),
+        }
+
+    def of(self, resource: Resource) -> asyncio.Semaphore:
+        """The semaphore of `resource`."""
+        return self._semaphores[resource]
+
+
+def build(graph: GraphFile, context: Context, limits: Limits) -> StateGraph[Any, Any, Any, Any]:
+    """`graph` as a LangGraph `StateGraph`, not yet compiled."""
+    built: Any = StateGraph(_state_type(graph))
+    for name, node in graph.nodes.items():
+        built.add_node(name, _shot_runner(node, context, limits) if node.each else
+                       _stage_runner(node, context, limits))  # fmt: skip
+    for source in [FIRST, *graph.nodes]:
+        _add_edges(built, graph, source, context)
+    return built
+
+
+def _newest(old: object, new: object) -> object:
+    return new
+
+
+def _merged(old: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]:
+    return {**(old or {}), **new}
+
+
+def _state_type(graph: GraphFile) -> Any:
+    fields: dict[str, Any] = dict.fromkeys(GIVEN[graph.level], Annotated[Any, _newest])
+    fields["runs"] = Annotated[dict[str, Any], _merged]
+    for node in graph.nodes.values():
+        if node.kind is None:
+            fields["results"] = Annotated[dict[str, Any], _merged]
+            fields["failed"] = Annotated[dict[str, Any], _merged]
+        else:
+            for name in node.kind.Outputs.model_fields:
+                fields[name] = Annotated[Any, _newest]
+    return TypedDict("State", fields, total=False)  # pyright: ignore[reportArgumentType]
+
+
+def _add_edges(built: Any, graph: GraphFile, source: str, context: Context) -> None:
+    leaving = graph.leaving(source)
+    start = START if source == FIRST else source
+
+    def goes_to(target: str, state: State) -> Hashable | list[Send]:
+        if target == LAST:
+            return END
+        if graph.nodes[target].each is None:
+            return target
+        shots = load_storyboard(context, state["storyboard"]).shots
+        return [Send(target, {"id": shot.id, "storyboard": state["storyboard"]}) for shot in shots]
+
+    def choose(state: State) -> Any:
+        for edge in sorted(leaving, key=lambda edge: edge.when is None):
+            if edge.when is None or conditions.holds(edge.when, _scalars(state)):
+                return goes_to(edge.target, state)
+        raise AssertionError("a checked graph has an edge without a condition")
+
+    maps = any(edge.target != LAST and graph.nodes[edge.target].each for edge in leaving)
+    if maps or any(edge.when is not None for edge in leaving):
+        built.add_conditional_edges(
+            start, choose, [END if edge.target == LAST else edge.target for edge in leaving]
+        )
+    else:
+        for edge in leaving:
+            built.add_edge(start, END if edge.target == LAST else edge.target)
+
+
+def _scalars(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value for name, value in state.items() if isinstance(value, bool | int | float | str)
+    }
+
+
+def _stage_runner(line: NodeLine, context: Context, limits: Limits) -> Callable[[State], Any]:
+    assert line.kind is not None
+    kind = line.kind
+    options = kind.Options.model_validate(dict(line.options))
+    node = kind(options, context)
+
+    async def run(state: State) -> State:
+        runs = state.get("runs", {}).get(line.name, 0) + 1
+        if line.at_most is not None and runs > line.at_most:
+            raise GraphError(
+                f"the node `{line.name}` would run more than `at_most: {line.at_most}` times"
+            )
+        if context.stopping.is_set():
+            raise Stopped
+        inputs = _inputs(kind.Inputs, state, line.name)
+        shot, take = _shot_of(state), state.get("take")
+
+        def say(what: Any, text: str = "") -> None:
+            context.say(Event(kind=what, text=text, shot=shot, take=take, stage=line.name))
+
+        key = await asyncio.to_thread(_key, line, node, options, inputs)
+        kept = await asyncio.to_thread(context.store.find, key) if key else None
+        if kept is not None:
+            say("stage found")
+            return {**kept, "runs": {line.name: runs}}
+        async with limits.of(node.resource):
+            say("stage started")
+            outputs = await asyncio.to_thread(node.run, inputs)
+        plain = kind.Outputs.model_validate(outputs).model_dump(mode="json")
+        if key:
+            await asyncio.to_thread(context.store.keep, key, line.use, plain)
+        say("stage finished")
+        return {**plain, "runs": {line.name: runs}}
+
+    return run
+
+
+def _key(line: NodeLine, node: Any, options: Record, inputs: Record) -> str | None:
+    depends = node.depends(inputs)
+    if depends is None:
+        return None
+    return digest(
+        {
+            "node": line.use,
+            "version": type(node).version,
+            "options": options.data(),
+            "depends": depends,
+        }
+    )
+
+
+def _inputs(kind: type[Record], state: State, name: str) -> Record:
+    given = {field: state[field] for field in kind.model_fields if state.get(field) is not None}
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in fault["loc"])
+        raise GraphError(f"the node `{name}` was given a wrong `{where}`: {fault['msg']}") from None
+
+
+def _shot_of(state: State) -> str | None:
+    shot = state.get("shot")
+    return None if shot is None else str(shot["id"])
+
+
+def _shot_runner(line: NodeLine, context: Context, limits: Limits) -> Callable[[State], Any]:
+    assert line.each is not None
+    graph = line.each
+    compiled = build(graph, context, limits).compile()
+    bound = 10 + sum(node.at_most or 1 for node in graph.nodes.values()) * len(graph.nodes)
+
+    async def film(state: State) -> State:
+        board = await asyncio.to_thread(load_storyboard, context, state["storyboard"])
+        shot = next(shot for shot in board.shots if shot.id == state["id"])
+        start = {
+            "shot": shot.model_dump(mode="json"),
+            "take": 1,
+            "prompt": shot.prompt,
+            "takes": [],
+            "runs": {},
+        }
+        try:
+            # A context of its own: a graph run inside a node would else inherit its checkpoints.
+            done = await asyncio.create_task(
+                compiled.ainvoke(start, {"recursion_limit": bound}),
+                context=contextvars.Context(),
+            )
+            result = ShotResult.model_validate(done["result"])
+            kept = await asyncio.to_thread(_keep_result, context, result)
+        except (StorageError, InputError, Stopped):
+            raise
+        except ReelwrightError as error:
+            why = error.why if isinstance(error, ShotError) else str(error)
+            context.say(Event(kind="shot failed", shot=shot.id, text=why))
+            return {"failed": {shot.id: why}}
+        context.say(
+            Event(
+                kind="shot finished", shot=shot.id, take=result.chosen,
+                text=result.why, details={"takes": len(result.takes)},
+            )
+        )  # fmt: skip
+        return {"results": {shot.id: kept.data()}}
+
+    return film
+
+
+def _keep_result(context: Context, result: ShotResult) -> Artifact:
+    aside = context.store.aside(f"{result.shot}-result.json")
+    write_json(aside, result.data())
+    return context.store.add(aside, f"shots/{result.shot}/result.json")
+
+
+def load_storyboard(context: Context, artifact: object) -> Storyboard:
+    """The storyboard kept as `artifact`."""
+    path = context.store.path(Artifact.model_validate(artifact))
+    return Storyboard.from_data(json.loads(path.read_bytes()))
+
+
+def load_results(
+    context: Context, storyboard: Storyboard, results: Mapping[str, Artifact]
+) -> list[ShotResult]:
+    """The shots' results in the storyboard's order, read back from the store."""
+    return [
+        ShotResult.from_data(json.loads(context.store.path(results[shot.id]).read_bytes()))
+        for shot in storyboard.shots
+    ]

@@ -1,0 +1,109 @@
+"""Who works on a film: planner, video model and critic, each made once, when first needed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from reelwright_agents.planner import Picture, Planner
+from reelwright_core.records import digest
+from reelwright_core.settings import Settings
+from reelwright_core.story import Layout, Shot
+from reelwright_core.takes import Critique
+from reelwright_core.video import Frames
+
+if TYPE_CHECKING:
+    from reelwright_agents.llm import Call
+    from reelwright_generators.generator import Generator
+
+
+class Critic(Protocol):
+    """Watches a clip and says what it sees; the same for the same input."""
+
+    def watch(
+        self, shot: Shot, layout: Layout, frames: Frames, *, background: Frames | None = None
+    ) -> Critique:
+        """What `frames`, uint8 [frames, height, width, 3], show of what `shot` asks for."""
+        ...
+
+
+class Crew:
+    """The planner, video model and critic that the settings name; films of a batch share one."""
+
+    def __init__(self, settings: Settings, *, cache: Path | None = None):
+        self.settings = settings
+        self.cache = cache
+        """Where answers of language models are kept; none keeps them nowhere."""
+        self.on_call: Callable[[Call], object] = lambda call: None
+        self._lock = threading.RLock()
+        self._generators: dict[str, Generator] = {}
+        self._planner: Planner | None = None
+        self._critics: dict[str, Critic] = {}
+
+    def _tell(self, call: Call) -> None:
+        self.on_call(call)
+
+    def planner(self) -> Planner:
+        """The planner of `planner.brain`."""
+        with self._lock:
+            if self._planner is None:
+                if self.settings.planner.brain == "offline":
+                    from reelwright_agents.offline import OfflinePlanner
+
+                    self._planner = OfflinePlanner()
+                else:
+                    from reelwright_agents.llm_planner import LlmPlanner
+
+                    self._planner = LlmPlanner.from_settings(
+                        self.settings, cache=self.cache, on_call=self._tell
+                    )
+            return self._planner
+
+    def planner_identity(self) -> object:
+        """What a plan depends on besides its inputs."""
+        return self.settings.planner.model_dump(mode="json")
+
+    def generator(self, model: str | None = None) -> Generator:
+        """The video model called `model`, or that of `generator.model`."""
+        from reelwright_generators.generator import load
+
+        with self._lock:
+            name = model or self.settings.generator.model
+            if name not in self._generators:
+                self._generators[name] = load(
+                    self.settings.generator.model_copy(update={"model": name})
+                )
+            return self._generators[name]
+
+    def critic(self, brain: str | None = None) -> Critic:
+        """The critic of `brain`, or that of `critic.brain`."""
+        with self._lock:
+            name = brain or self.settings.critic.brain
+            if name not in self._critics:
+                if name == "offline":
+                    from reelwright_metrics.measure import MeasuringCritic
+
+                    self._critics[name] = MeasuringCritic()
+                else:
+                    from reelwright_agents.vision_critic import VisionCritic
+
+                    self._critics[name] = VisionCritic.from_settings(
+                        self.settings, cache=self.cache, on_call=self._tell
+                    )
+            return self._critics[name]
+
+    def picture(self) -> Picture:
+        """The picture that shots get: the settings', else what the video model was made for."""
+        facts, film = self.generator().facts(), self.settings.film
+        return Picture(
+            size=film.size or facts.size,
+            fps=film.fps or facts.fps,
+            frames=film.frames or facts.frames,
+        )
+
+    def identity(self) -> str:
+        """A digest of everything here that a film depends on."""
+        data = self.settings.data()
+        return digest({name: data[name] for name in ("planner", "critic", "generator", "takes")})

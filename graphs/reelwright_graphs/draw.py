@@ -1,0 +1,27 @@
+"""Graphs as pictures in text."""
+
+from __future__ import annotations
+
+from reelwright_graphs.graph_file import END, START, GraphFile
+
+
+def mermaid(graph: GraphFile) -> str:
+    """`graph` and its subgraphs as a Mermaid flowchart."""
+    return "\n".join(["flowchart TD", *_lines(graph, "")]) + "\n"
+
+
+def _lines(graph: GraphFile, before: str) -> list[str]:
+    indent = "    " if not before else "        "
+    lines = [f"{indent}{before}{START}([start])", f"{indent}{before}{END}([end])"]
+    for node in graph.nodes.values():
+        if node.each is None:
+            kind = "" if node.use == node.name else f"<br/><small>{node.use}</small>"
+            lines.append(f'{indent}{before}{node.name}["{node.name}{kind}"]')
+        else:
+            lines.append(f'{indent}subgraph {before}{node.name}["{node.name}: for each shot"]')
+            lines += _lines(node.each, f"{before}{node.name}_")
+            lines.append(f"{indent}end")
+    for edge in graph.edges:
+        arrow = f'-->|"{edge.when}"|' if edge.when else "-->"
+        lines.append(f"{indent}{before}{edge.source} {arrow} {before}{edge.target}")
+    return lines

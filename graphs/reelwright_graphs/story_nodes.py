@@ -1,0 +1,158 @@
+"""The nodes of a story's graph: plan, cut, report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from reelwright_core.storyboards import read_storyboard, write_storyboard
+
+from reelwright_core.errors import ShotError
+from reelwright_core.files import write_json
+from reelwright_core.records import Record
+from reelwright_core.story import Storyboard
+from reelwright_core.takes import Artifact, ShotResult
+from reelwright_core.video import read_video
+from reelwright_graphs.build import load_results, load_storyboard
+from reelwright_graphs.events import Event
+from reelwright_graphs.nodes import Node
+
+STORYBOARD = "storyboard.yaml"
+
+
+class _StoryNode(Node):
+    level = "story"
+
+    def results(self, inputs: Any) -> tuple[Storyboard, list[ShotResult]]:
+        """The storyboard and its finished shots; `ShotError` if one failed."""
+        storyboard = load_storyboard(self.context, inputs.storyboard)
+        for shot, why in sorted(inputs.failed.items()):
+            raise ShotError(shot, why)
+        return storyboard, load_results(self.context, storyboard, inputs.results)
+
+
+class PlanNode(_StoryNode):
+    """Reads the script and decides what is filmed; an existing storyboard.yaml is the plan."""
+
+    resource = "call"
+
+    class Inputs(Record):
+        script: Artifact | None = None
+
+    class Outputs(Record):
+        storyboard: Artifact
+
+    def depends(self, inputs: Inputs) -> None:
+        # The user may edit the file at any time, so it is always read again.
+        return None
+
+    def run(self, inputs: Inputs) -> Outputs:
+        from reelwright_agents.planner import Script
+
+        context = self.context
+        file = context.run / STORYBOARD
+        if not file.exists():
+            assert inputs.script is not None, "a run has a script or a storyboard"
+            script = json.loads(context.store.path(inputs.script).read_bytes())
+            planner, picture = context.crew.planner(), context.crew.picture()
+            write_storyboard(
+                file, planner.storyboard(Script.model_validate(script), picture=picture)
+            )
+        storyboard = read_storyboard(file)
+        aside = context.store.aside("storyboard.json")
+        write_json(aside, storyboard.data())
+        shots = len(storyboard.shots)
+        context.say(
+            Event(
+                kind="planned",
+                text=f"{shots} shot{'s' if shots != 1 else ''}",
+                details={
+                    "shots": [shot.id for shot in storyboard.shots],
+                    "left out": [f"{left.word}: {left.why}" for left in storyboard.left_out()],
+                },
+            )
+        )
+        return self.Outputs(storyboard=context.store.add(aside, "store/storyboard.json"))
+
+
+class _FilmedInputs(Record):
+    storyboard: Artifact
+    results: dict[str, Artifact] = {}
+    failed: dict[str, str] = {}
+
+
+class CutNode(_StoryNode):
+    """Joins the chosen takes into film.mp4."""
+
+    class Inputs(_FilmedInputs):
+        pass
+
+    class Outputs(Record):
+        film: Artifact
+        frames: int
+
+    def depends(self, inputs: Inputs) -> object:
+        _, results = self.results(inputs)
+        return [result.take.clip.video.sha256 for result in results]
+
+    def run(self, inputs: Inputs) -> Outputs:
+        from reelwright_editing.cut import cut
+
+        store = self.context.store
+        storyboard, results = self.results(inputs)
+        aside = store.aside("film.mp4")
+        clips = [store.path(result.take.clip.video) for result in results]
+        frames = cut(clips, aside, fps=storyboard.shots[0].fps)
+        return self.Outputs(film=store.add(aside, "film.mp4"), frames=frames)
+
+
+class ReportNode(_StoryNode):
+    """Writes subtitles, contact sheet and report."""
+
+    class Inputs(_FilmedInputs):
+        film: Artifact
+
+    class Outputs(Record):
+        contact_sheet: Artifact
+        report: Artifact
+        subtitles: Artifact | None
+
+    def depends(self, inputs: Inputs) -> object:
+        return {
+            "storyboard": inputs.storyboard.sha256,
+            "results": {shot: result.sha256 for shot, result in inputs.results.items()},
+            "film": inputs.film.sha256,
+        }
+
+    def run(self, inputs: Inputs) -> Outputs:
+        from reelwright_editing.contact_sheet import contact_sheet
+        from reelwright_editing.report import write_report
+
+        from reelwright_editing.subtitles import write_subtitles
+
+        context, store = self.context, self.context.store
+        storyboard, results = self.results(inputs)
+        subtitles = store.aside("film.srt")
+        written = write_subtitles(storyboard, subtitles)
+        sheet = store.aside("contact-sheet.png")
+        pictures = {
+            result.shot: _first_middle_last(store.path(result.take.clip.video))
+            for result in results
+        }
+        contact_sheet(storyboard, sheet, pictures=pictures)
+        report = store.aside("report.html")
+        write_report(
+            report, storyboard=storyboard, results=results, settings=context.settings.data()
+        )
+        return self.Outputs(
+            contact_sheet=store.add(sheet, "contact-sheet.png"),
+            report=store.add(report, "report.html"),
+            subtitles=store.add(subtitles, "film.srt") if written else None,
+        )
+
+
+def _first_middle_last(clip: Path) -> list[np.ndarray[Any, np.dtype[np.uint8]]]:
+    frames = read_video(clip)
+    return [frames[index] for index in (0, len(frames) // 2, len(frames) - 1)]

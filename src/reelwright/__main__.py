@@ -1,0 +1,5 @@
+"""`python -m reelwright`."""
+
+from reelwright.cli import main
+
+main()

@@ -1,0 +1,298 @@
+"""The front door for people: `reelwright plan|film|resume|batch|graph|doctor`.
+
+Only the command line itself is imported here; each command brings in what it needs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from reelwright_core.takes import Film
+    from reelwright_graphs.batch import Outcome
+    from reelwright_graphs.events import Event
+
+app = typer.Typer(
+    name="reelwright",
+    help="Turns a script into a film.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+graphs = typer.Typer(
+    help="The agent graphs: list, show, check, draw.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(graphs, name="graph")
+
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A setting, such as takes.max=1."),
+]
+GraphOption = Annotated[str, typer.Option("--graph", help="A graph's name or file.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same film.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")]
+
+
+def main() -> None:
+    """Runs the command line; a fault is one message and an exit code, never a traceback."""
+    # Waiting threads would else burn the cores that the video model needs.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    with _faults():
+        app()
+
+
+@contextlib.contextmanager
+def _faults() -> Generator[None]:
+    try:
+        yield
+    except (SystemExit, KeyboardInterrupt) as stop:
+        if isinstance(stop, KeyboardInterrupt):
+            _say_error("stopped; what was finished stays, `reelwright resume` goes on")
+            sys.exit(130)
+        raise
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        from reelwright_core.errors import ReelwrightError
+
+        if os.environ.get("REELWRIGHT_DEBUG"):
+            raise
+        if isinstance(error, ReelwrightError):
+            _say_error(str(error))
+            sys.exit(error.exit_code)
+        _say_error(
+            f"this should not have happened: {type(error).__name__}: {error}\n"
+            "Run it again with REELWRIGHT_DEBUG=1 in the environment to see where."
+        )
+        sys.exit(1)
+
+
+def _say_error(text: str) -> None:
+    print(f"reelwright: {text}", file=sys.stderr)
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Turns a script into a film."""
+    if version:
+        from reelwright import __version__
+
+        print(f"reelwright {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def plan(
+    script: Annotated[Path, typer.Argument(help="A .txt, .md or .fountain file.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The storyboard to write.")] = Path(
+        "storyboard.yaml"
+    ),
+    set_: Set = None,
+    seed: Seed = 0,
+    force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
+) -> None:
+    """Makes an editable storyboard and a contact sheet of it; films nothing."""
+    from reelwright.planning import plan_script
+
+    plan_script(script, out=out, settings=_settings(set_), seed=seed, force=force)
+
+
+@app.command()
+def film(
+    script: Annotated[Path, typer.Argument(help="A script, or a storyboard .yaml file.")],
+    graph: GraphOption = "story",
+    out: Annotated[Path | None, typer.Option("--out", help="The run folder to make.")] = None,
+    seed: Seed = 0,
+    set_: Set = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be made.")] = False,
+    review: Annotated[
+        bool, typer.Option("--review", help="Stop when the storyboard is there.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Films a script or storyboard."""
+    from reelwright_graphs.run import Reviewing
+    from reelwright_graphs.run import film as make
+
+    if dry_run:
+        from reelwright.planning import dry_run as show
+
+        show(script, graph=graph, settings=_settings(set_), as_json=as_json)
+        return
+    with _progress(quiet=as_json) as on_event:
+        done = make(
+            script,
+            graph=graph,
+            out=out,
+            seed=seed,
+            settings=_settings(set_),
+            on_event=on_event,
+            review=review,
+        )
+    if isinstance(done, Reviewing):
+        _print(
+            as_json,
+            {"run": str(done.run), "storyboard": str(done.storyboard)},
+            f"{done.storyboard}\nedit it if you like, then: reelwright resume {done.run}",
+        )
+    else:
+        _show_film(done, as_json)
+
+
+@app.command()
+def resume(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    set_: Set = None,
+    as_json: AsJson = False,
+) -> None:
+    """Goes on where a run stopped, and remakes what was edited in its storyboard."""
+    from reelwright_graphs.run import resume as go_on
+
+    with _progress(quiet=as_json) as on_event:
+        done = go_on(run, settings=_settings(set_), on_event=on_event)
+    _show_film(done, as_json)
+
+
+@app.command()
+def batch(
+    file: Annotated[Path, typer.Argument(help="A .txt, .csv or .jsonl file of scripts.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder for all runs.")],
+    graph: GraphOption = "story",
+    seed: Seed = 0,
+    set_: Set = None,
+    as_json: AsJson = False,
+) -> None:
+    """Films every script of a file; goes on where it stopped."""
+    from reelwright_core.settings import load_settings
+    from reelwright_graphs.batch import batch as make
+    from reelwright_graphs.graph_file import load_graph
+
+    settings = load_settings({**load_graph(graph).settings, **_settings(set_)})
+
+    def on_row(outcome: Outcome, found: bool) -> None:
+        if not as_json:
+            what = "already done" if found else outcome.status
+            print(f"{outcome.id}: {what}" + (f": {outcome.error}" if outcome.error else ""))
+
+    with _progress(quiet=as_json) as on_event:
+        outcomes = make(
+            file, out=out, graph=graph, seed=seed, settings=settings,
+            on_event=on_event, on_row=on_row,
+        )  # fmt: skip
+    done = sum(outcome.status == "done" for outcome in outcomes)
+    _print(
+        as_json,
+        {"rows": [outcome.data() for outcome in outcomes]},
+        f"{done} of {len(outcomes)} films are in {out}",
+    )
+    if done < len(outcomes):
+        raise typer.Exit(1)
+
+
+@graphs.command("list")
+def graph_list() -> None:
+    """Names the graphs that come with Reelwright."""
+    from reelwright_graphs.graph_file import library, load_graph
+
+    for name in library():
+        print(f"{name:12}  {load_graph(name).about.split('. ')[0].rstrip('.')}")
+
+
+@graphs.command("show")
+def graph_show(graph: str) -> None:
+    """Prints a graph's file, to be saved and edited."""
+    from reelwright_graphs.graph_file import load_graph
+
+    print(load_graph(graph).text, end="")
+
+
+@graphs.command("check")
+def graph_check(graph: str) -> None:
+    """Says what is wrong with a graph, with file and line."""
+    from reelwright_graphs.graph_file import load_graph
+
+    found = load_graph(graph)
+    print(f"{found.file}: {len(found.nodes)} nodes and {len(found.edges)} edges, no fault")
+
+
+@graphs.command("draw")
+def graph_draw(graph: str) -> None:
+    """Prints a graph as a Mermaid diagram."""
+    from reelwright_graphs.draw import mermaid
+    from reelwright_graphs.graph_file import load_graph
+
+    print(mermaid(load_graph(graph)), end="")
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Says what is installed and reachable, and what to install for the rest."""
+    from reelwright.doctor import examine
+
+    findings = examine()
+    if as_json:
+        print(json.dumps([finding.data() for finding in findings], ensure_ascii=False))
+    else:
+        for finding in findings:
+            mark = "ok" if finding.ok else ("MISSING" if finding.needed else "--")
+            print(f"{mark:8}{finding.name:22}{finding.says}")
+    if any(finding.needed and not finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def _settings(given: list[str] | None) -> dict[str, Any]:
+    from reelwright_core.errors import SettingsError
+
+    settings: dict[str, Any] = {}
+    for each in given or []:
+        name, equals, value = each.partition("=")
+        if not equals:
+            raise SettingsError(f"--set is written NAME=VALUE, such as takes.max=1, got {each!r}")
+        settings[name.strip()] = value.strip()
+    return settings
+
+
+@contextlib.contextmanager
+def _progress(*, quiet: bool) -> Generator[Callable[[Event], None] | None]:
+    if quiet:
+        yield None
+        return
+    from reelwright.progress import progress
+
+    with progress() as on_event:
+        yield on_event
+
+
+def _show_film(done: Film, as_json: bool) -> None:
+    data = {
+        "run": str(done.run),
+        "video": str(done.video),
+        "frames": done.frames,
+        "fps": str(done.fps),
+        "shots": [
+            {
+                "id": shot.shot,
+                "takes": len(shot.takes),
+                "chosen": shot.chosen,
+                "score": shot.take.critique.score if shot.take.critique else None,
+            }
+            for shot in done.shots
+        ],
+    }
+    _print(as_json, data, str(done.video))
+
+
+def _print(as_json: bool, data: dict[str, Any], text: str) -> None:
+    print(json.dumps(data, ensure_ascii=False) if as_json else text)

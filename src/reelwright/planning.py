@@ -1,0 +1,148 @@
+"""`reelwright plan` and `film --dry-run`: what would be filmed, and what it would take."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reelwright_core.storyboards import read_storyboard, write_storyboard
+
+from reelwright_agents.planner import Picture
+from reelwright_core.errors import InputError
+from reelwright_core.files import storage_errors
+from reelwright_core.settings import load_settings
+from reelwright_core.story import Shot, Storyboard
+from reelwright_core.video import Frames
+from reelwright_graphs.crew import Crew
+from reelwright_graphs.graph_file import GraphFile, load_graph
+
+
+def plan_script(
+    script: Path, *, out: Path, settings: Mapping[str, Any], seed: int, force: bool
+) -> None:
+    """Writes the storyboard of `script` to `out` and a contact sheet of its sketches beside it."""
+    from reelwright_editing.contact_sheet import contact_sheet
+
+    from reelwright_agents.reading import read_script
+
+    if out.exists() and not force:
+        raise InputError(f"{out} exists; name another file with -o, or use --force")
+    crew = Crew(load_settings(settings))
+    storyboard = crew.planner().storyboard(read_script(script), picture=crew.picture())
+    sheet = out.with_name(f"{out.stem}-sheet.png")
+    with storage_errors(out):
+        write_storyboard(out, storyboard)
+        contact_sheet(
+            storyboard,
+            sheet,
+            pictures={shot.id: sketched(crew, shot, seed=seed) for shot in storyboard.shots},
+        )
+    for shot in storyboard.shots:
+        print(f"{shot.id}  {float(shot.seconds):.1f} s  {shot.prompt}")
+    for left in storyboard.left_out():
+        print(f"not filmed: {left.word}: {left.why}", file=sys.stderr)
+    print(out)
+    print(sheet)
+
+
+def sketched(crew: Crew, shot: Shot, *, seed: int) -> list[Frames]:
+    """The first, middle and last frame of a shot's sketch."""
+    from reelwright_simulators.painter import paint
+
+    painted = paint(
+        shot.layout or crew.planner().layout(shot),
+        entities=shot.scene_graph.entities,
+        place=shot.place,
+        size=shot.size,
+        seed=seed,
+    )
+    return [painted.frames[index] for index in (0, shot.frames // 2, shot.frames - 1)]
+
+
+def dry_run(script: Path, *, graph: str, settings: Mapping[str, Any], as_json: bool) -> None:
+    """Prints shots, model calls, and estimated time, memory and cost; makes nothing."""
+    checked = load_graph(graph)
+    crew = Crew(load_settings({**checked.settings, **settings}))
+    storyboard, said = _planned(script, crew)
+    takes = _takes(checked, crew)
+    facts = crew.generator().facts()
+    shots: list[dict[str, Any]] = [
+        {
+            "id": shot.id,
+            "prompt": shot.prompt,
+            "frames": shot.frames,
+            "fps": str(shot.fps),
+            "size": list(shot.size),
+        }
+        for shot in storyboard.shots
+    ]
+    language = crew.settings.planner.brain == "openai"
+    vision = crew.settings.critic.brain == "openai"
+    estimate: dict[str, Any] = {
+        "shots": shots,
+        "model": facts.name,
+        "takes": [len(shots), len(shots) * takes],
+        "language model calls": [2 * len(shots) + 1, 4 * len(shots) + 3] if language else [0, 0],
+        "vision model calls": [len(shots), len(shots) * takes] if vision else [0, 0],
+        "seconds": _seconds(crew, storyboard, takes),
+        "notes": said,
+    }
+    if as_json:
+        print(json.dumps(estimate, ensure_ascii=False))
+        return
+    for shot in storyboard.shots:
+        print(f"{shot.id}  {float(shot.seconds):.1f} s  {shot.prompt}")
+    print(f"takes: {estimate['takes'][0]} to {estimate['takes'][1]} with {facts.name}")
+    for kind in ("language model calls", "vision model calls"):
+        print(f"{kind}: {estimate[kind][0]} to {estimate[kind][1]}")
+    low, high = estimate["seconds"] or (None, None)
+    print("time: unknown for this model" if low is None else f"time: about {low} to {high} s")
+    print("cost: nothing" if not (language or vision) else "cost: as your endpoint charges")
+    for note in said:
+        print(note)
+
+
+def _planned(script: Path, crew: Crew) -> tuple[Storyboard, list[str]]:
+    from reelwright_agents.offline import OfflinePlanner
+    from reelwright_agents.reading import read_script
+
+    if script.suffix in (".yaml", ".yml"):
+        return read_storyboard(script), []
+    picture: Picture = crew.picture()
+    storyboard = OfflinePlanner().storyboard(read_script(script), picture=picture)
+    notes: list[str] = []
+    if crew.settings.planner.brain != "offline":
+        notes.append("the shots are the offline planner's guess; a language model may plan others")
+    return storyboard, notes
+
+
+def _takes(graph: GraphFile, crew: Crew) -> int:
+    """How many takes a shot may have at most in `graph`."""
+    for node in graph.nodes.values():
+        inner = node.each
+        if inner is not None:
+            for repair in inner.nodes.values():
+                if repair.use == "repair":
+                    return int(repair.options.get("takes") or crew.settings.takes.max)
+    return 1
+
+
+def _seconds(crew: Crew, storyboard: Storyboard, takes: int) -> list[int] | None:
+    """Fewest and most seconds, from what the model's profile says of one clip on two cores."""
+    if crew.settings.generator.model != "builtin":
+        return None
+    from reelwright_generators.builtin import profile
+
+    native = profile()
+    each = native.get("seconds_per_clip")
+    if not each:
+        return None
+    width, height = native["size"]
+    clips = sum(
+        shot.frames * shot.size[0] * shot.size[1] / (native["frames"] * width * height)
+        for shot in storyboard.shots
+    )
+    return [round(10 + clips * each), round(10 + clips * each * takes)]
