@@ -141,6 +141,7 @@ class _Staging:
         self._place_movers(movers, still)
         self._place_still(still, movers)
         self._meet(movers)
+        self._set_depths()
         self._set_on_top()
         tracks = [track for thing in self.things.values() for track in self._tracks(thing)]
         camera = self.shot.camera
@@ -163,6 +164,8 @@ class _Staging:
             upper, lower = (other, subject) if kind == "below" else (subject, other)
             if upper.parent or self._carries(upper, lower):
                 continue
+            if _upright(lower.events) and not _upright(upper.events):
+                continue  # it would run into the other
             if upper.going != lower.going and kind != "on" and upper.going:
                 continue  # it goes its own way above the other
             upper.parent = lower.entity.id
@@ -174,9 +177,11 @@ class _Staging:
         for thing in self.things.values():
             tower = self._tower(thing)
             high = sum(t.high for t in tower) + 0.03 * (len(tower) - 1)
-            if high > self.ground - MARGIN:
+            climbs = any(_upright(part.events) for part in tower) and len(tower) > 1
+            most = (self.ground - MARGIN) * (0.65 if climbs else 1.0)
+            if high > most:
                 for part in tower:
-                    part.resize((self.ground - MARGIN) / high * 0.98)
+                    part.resize(most / high * 0.98)
 
     def _carries(self, lower: _Thing, upper: _Thing) -> bool:
         """Whether `upper` stands, at last, on `lower`."""
@@ -345,12 +350,6 @@ class _Staging:
     def _set_heights(self) -> None:
         for thing in self.things.values():
             thing.foot = self._standing(thing)
-        for subject, kind, other in self._relations("behind", "in front of"):
-            back, front = (subject, other) if kind == "behind" else (other, subject)
-            front.depth = max(front.depth, back.depth + 0.4)
-            if not self.floats:
-                front.foot = min(front.foot + 0.03, 0.97)
-                back.foot -= 0.01
         for upper, kind, lower in self._relations("above", "below"):
             top, low = (upper, lower) if kind == "above" else (lower, upper)
             if top.parent or low.parent == top.entity.id:
@@ -363,11 +362,22 @@ class _Staging:
             low.foot = self.ground
             top.foot = low.foot - low.high - 0.03
 
+    def _set_depths(self) -> None:
+        for subject, kind, other in self._relations("behind", "in front of"):
+            back, front = (subject, other) if kind == "behind" else (other, subject)
+            front.depth = max(front.depth, back.depth + 0.4)
+            if not self.floats:
+                front.foot = min(front.foot + 0.03, 0.97)
+                back.foot -= 0.01
+
     def _standing(self, thing: _Thing) -> float:
         """The height of a thing's lower edge before anything happens, 0 top to 1 bottom."""
         cut = cutouts.find(thing.entity.noun) if thing.entity.known else None
         actions = {event.action for event in thing.events}
         if self.floats:
+            tower = self._tower(thing)
+            if any(_upright(part.events) for part in tower) or len(tower) > 1:
+                return self.ground
             return min(0.5 + thing.high / 2, 0.95)
         if cut is None:
             return self.ground
@@ -387,9 +397,20 @@ class _Staging:
                 lower = self.things[thing.parent]
                 touches = (thing.entity.id, lower.entity.id) in on
                 thing.x = lower.x
-                thing.left, thing.right = lower.left, lower.right
+                self._set_way_on(thing, lower)
                 thing.foot = lower.foot - lower.high + (0.01 if touches else -0.02)
                 thing.depth = lower.depth + 0.1
+
+    def _set_way_on(self, thing: _Thing, lower: _Thing) -> None:
+        """What a carried thing may use: its carrier's way, or the top of one that stands still."""
+        thing.left, thing.right = lower.left, lower.right
+        way = _going(thing.events)
+        if lower.going or not way:
+            return
+        over = lower.span / 2 + thing.span / 2
+        thing.left = max(lower.x - over, MARGIN)
+        thing.right = min(lower.x + over, 1 - MARGIN)
+        thing.x = thing.left + thing.span / 2 if way == "right" else thing.right - thing.span / 2
 
     # ways --------------------------------------------------------------------
 
@@ -400,7 +421,7 @@ class _Staging:
             around = thing.span / 2
             room = Room(
                 left=thing.left + around + aside, right=thing.right - around + aside,
-                top=min(MARGIN + thing.high, thing.foot),
+                top=min(MARGIN + self._tall(thing), thing.foot),
                 ground=self._floor(thing),
                 out_left=-0.03 - thing.wide / 2 - (around - aside - thing.wide / 2),
                 out_right=1.03 + thing.wide / 2 + (around + aside - thing.wide / 2),
@@ -417,6 +438,11 @@ class _Staging:
                 faces=_faces(thing.events), keyframes=_keyframes(way, thing),
             )  # fmt: skip
 
+    def _tall(self, thing: _Thing) -> float:
+        """The height of a thing with what it carries, so that both find room when they rise."""
+        carried = [t for t in self.things.values() if t.parent == thing.entity.id]
+        return thing.high + max((self._tall(t) + 0.02 for t in carried), default=0.0)
+
     def _floor(self, thing: _Thing) -> float:
         """Where the thing lands."""
         if thing.parent:
@@ -428,6 +454,8 @@ def _going(events: Sequence[Event]) -> Direction | None:
     for event in events:
         if event.action in _GOING and event.direction in ("left", "right"):
             return event.direction
+        if event.action in ("moves", "rolls") and event.direction is None:
+            return "right"
     return None
 
 
@@ -439,6 +467,11 @@ def _faces(events: Sequence[Event]) -> Literal["left", "right"] | None:
 def _turned(kind: RelationKind) -> RelationKind:
     turned: dict[RelationKind, RelationKind] = {"left of": "right of", "right of": "left of"}
     return turned.get(kind, kind)
+
+
+def _upright(events: Sequence[Event]) -> bool:
+    """Whether a thing goes up or down as a whole."""
+    return any(e.action in ("rises", "falls") or e.direction in ("up", "down") for e in events)
 
 
 def _starts_high(events: Sequence[Event]) -> bool:

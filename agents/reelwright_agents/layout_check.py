@@ -61,7 +61,8 @@ def _places(layout: Layout, shot: Shot) -> Iterator[str]:
             yield f"{track.entity} is too small to be seen"
         for frame, (one, two) in enumerate(pairwise(boxes), 1):
             (x1, y1), (x2, y2) = middle(one), middle(two)
-            if max(abs(x2 - x1), abs(y2 - y1)) > FARTHEST and _shortest(shot, track.entity) > 3:
+            farthest = max(FARTHEST, 2.2 / _shortest(shot, track.entity))
+            if max(abs(x2 - x1), abs(y2 - y1)) > farthest:
                 yield f"{track.entity} leaps in frame {frame}"
                 break
 
@@ -80,13 +81,19 @@ def middle(box: Box) -> tuple[float, float]:
 
 
 def shared(one: Box, two: Box) -> float:
-    """How much of the smaller box the other covers, 0 to 1."""
+    """How much of the smaller box the other covers inside the picture, 0 to 1."""
+    one, two = _inside(one), _inside(two)
     wide = min(one[2], two[2]) - max(one[0], two[0])
     high = min(one[3], two[3]) - max(one[1], two[1])
     if wide <= 0 or high <= 0:
         return 0.0
     areas = ((b[2] - b[0]) * (b[3] - b[1]) for b in (one, two))
     return wide * high / min(areas)
+
+
+def _inside(box: Box) -> Box:
+    left, top, right, bottom = (min(max(corner, 0.0), 1.0) for corner in box)
+    return left, top, right, bottom
 
 
 def _overlaps(layout: Layout, shot: Shot) -> Iterator[str]:
@@ -111,7 +118,7 @@ def _overlaps(layout: Layout, shot: Shot) -> Iterator[str]:
 def _motions(layout: Layout, shot: Shot) -> Iterator[str]:
     alone = len(layout.tracks) == 1
     for event in shot.scene_graph.events:
-        if event.frames.last - event.frames.first < 2:
+        if event.frames.last - event.frames.first < 2 or _spent(shot, event):
             continue
         first = max(event.frames.first - 1, 0)
         for track in layout.tracks:
@@ -120,6 +127,19 @@ def _motions(layout: Layout, shot: Shot) -> Iterator[str]:
                 fault = _motion(event, boxes, alone=alone, only=_only(shot, event))
                 if fault:
                     yield f"{event.actor} {event.action}, but {fault}"
+
+
+def _spent(shot: Shot, event: Event) -> bool:
+    """Whether what the actor did before leaves it no way: it is out of the picture, or down."""
+    for other in _events(shot, event.actor):
+        if other.frames.last >= event.frames.first:
+            continue
+        if other.action == "leaves" and other.direction:
+            return True
+        down = event.action == "falls" or event.direction == "down"
+        if down and other.action in ("jumps", "bounces", "falls"):
+            return True
+    return False
 
 
 def _only(shot: Shot, event: Event) -> bool:
@@ -132,10 +152,12 @@ def _motion(event: Event, boxes: Sequence[Box], *, alone: bool, only: bool) -> s
     feet = [box[3] for box in boxes]
     grown = (boxes[-1][3] - boxes[-1][1]) / (boxes[0][3] - boxes[0][1])
     sign = {"left": -1, "right": 1}.get(event.direction or "", 0)
+    if event.direction is None and event.action in ("moves", "rolls"):
+        sign = 1
     way = (x2 - x1) * sign
     match event.action:
         case "moves" | "rolls" | "leaves" if sign:
-            least = 0.5 if alone and only and event.action != "leaves" else 0.15
+            least = 0.5 if alone and only and event.action != "leaves" else 0.12
             if way < least - 1e-6:
                 return f"goes only {way:.2f} to the {event.direction}"
             if event.action == "leaves" and only and boxes[-1][2] > 0.01 and boxes[-1][0] < 0.99:
@@ -145,9 +167,10 @@ def _motion(event: Event, boxes: Sequence[Box], *, alone: bool, only: bool) -> s
             if ((feet[0] - feet[-1]) if up else (feet[-1] - feet[0])) < 0.08:
                 return f"goes only from {feet[0]:.2f} to {feet[-1]:.2f}"
         case "approaches" | "leaves":
-            if not (grown >= 1.5 if event.action == "approaches" else grown <= 0.7):
+            enough = 1.5 if only else 1.2
+            if not (grown >= enough if event.action == "approaches" else grown <= 1 / enough):
                 return f"its size changes by {grown:.2f}"
-        case "circles":
+        case "circles" if len(boxes) > 4:
             xs = [middle(box)[0] for box in boxes]
             if max(xs) - min(xs) < 0.1 or max(feet) - min(feet) < 0.05:
                 return "hardly moves"
@@ -180,7 +203,7 @@ def _relations(layout: Layout, shot: Shot) -> Iterator[str]:
 
 def _upset(shot: Shot, relation: Relation) -> bool:
     """Whether one of the two goes where the relation cannot hold any more."""
-    apart = ("leaves", "falls", "rises", "jumps", "bounces", "approaches")
+    apart = ("leaves", "falls", "rises", "jumps", "bounces", "approaches", "circles")
     both = [*_events(shot, relation.subject), *_events(shot, relation.object)]
     return any(e.action in apart or e.direction in ("up", "down") for e in both)
 
@@ -212,7 +235,12 @@ def _holds(
         case "behind" | "in front of":
             signs = [d1 < d2 for _, d1 in ones for _, d2 in twos]
             well = all(signs) if relation.kind == "behind" else not any(signs)
-            return well and (_apart(ones, twos) <= 0.15 or len(shot.scene_graph.entities) > 2)
+            passes = any(
+                e.direction for r in (relation.subject, relation.object) for e in _events(shot, r)
+            )
+            return well and (
+                passes or _apart(ones, twos) <= 0.15 or len(shot.scene_graph.entities) > 2
+            )
         case "follows":
             going = {e.direction for e in _events(shot, relation.object)} & {"left", "right"}
             if len(going) != 1:

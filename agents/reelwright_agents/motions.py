@@ -6,7 +6,7 @@ Lengths are parts of the picture, angles degrees. A motion starts where the last
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from reelwright_core.story import Event
@@ -51,13 +51,15 @@ class Room:
 def poses(start: Pose, events: Sequence[Event], *, room: Room, frames: int) -> list[Pose]:
     """The thing's pose in each frame; events that overlap add up."""
     done = [start] * frames
-    for event in sorted(events, key=lambda e: (e.frames.first, e.frames.last)):
+    in_order = sorted(events, key=lambda e: (e.frames.first, e.frames.last))
+    for number, event in enumerate(in_order):
         first, last = event.frames.first, event.frames.last
         before = max(first - 1, 0)
         at = done[before]
+        shares = tuple(_share(in_order[number:], way) for way in (_across, _along))
         for frame in range(before, frames):
             part = min((frame - before) / max(last - before, 1), 1.0)
-            moved = _moved(event, part, at=at, room=room, length=last - before)
+            moved = _moved(event, part, at=at, room=room, length=last - before, shares=shares)
             now = done[frame]
             done[frame] = Pose(
                 x=now.x + moved.x - at.x,
@@ -68,30 +70,65 @@ def poses(start: Pose, events: Sequence[Event], *, room: Room, frames: int) -> l
     return done
 
 
-def _moved(event: Event, part: float, *, at: Pose, room: Room, length: int) -> Pose:
-    sideways = _sideways(event, at=at, room=room) * part
+def _across(event: Event) -> str:
+    """Which way sideways an event goes."""
+    if event.action in ("moves", "rolls") and event.direction is None:
+        return "right"
+    return event.direction if event.direction in ("left", "right") else ""
+
+
+def _along(event: Event) -> str:
+    """Which way an event goes up, down or nearer."""
+    if event.action == "moves" and event.direction in ("up", "down"):
+        return event.direction
+    own = {"rises": "up", "jumps": "up", "falls": "down", "approaches": "near"}
+    return own.get(event.action, "")
+
+
+_OPPOSITE = {"left": "right", "right": "left", "up": "down", "down": "up"}
+
+
+def _share(events: Sequence[Event], heading: Callable[[Event], str]) -> float:
+    """The part of the way left that the first may use, as later ones go the same way."""
+    mine, count = heading(events[0]), 1
+    for event in events[1:]:
+        if event.frames.first <= events[0].frames.last or event.action == "leaves":
+            continue
+        if not mine or heading(event) == _OPPOSITE.get(mine):
+            break
+        count += heading(event) == mine
+    return 1 / count
+
+
+def _moved(
+    event: Event, part: float, *, at: Pose, room: Room, length: int, shares: Sequence[float]
+) -> Pose:
+    share = shares[1]
+    sideways = _sideways(event, at=at, room=room) * part * shares[0]
     match event.action:
         case "moves" if event.direction in ("up", "down"):
             goal = room.top if event.direction == "up" else room.ground
-            return replace(at, foot=at.foot + (goal - at.foot) * part)
+            return replace(at, foot=at.foot + (goal - at.foot) * part * share)
         case "moves":
             return replace(at, x=at.x + sideways)
         case "rolls":
             turned = math.degrees(sideways * room.aspect / (room.high * at.scale / 2))
             return replace(at, x=at.x + sideways, angle=at.angle + turned)
         case "falls":
-            return replace(at, foot=at.foot + (room.ground - at.foot) * part**2)
+            return replace(at, foot=at.foot + (room.ground - at.foot) * part**2 * share)
         case "bounces":
-            return replace(at, x=at.x + sideways, foot=_bounced(part, at=at, room=room))
+            return replace(
+                at, x=at.x + sideways, foot=_bounced(part, at=at, room=room, length=length)
+            )
         case "jumps":
             hops = 2 if length >= 12 else 1
             share = (part * hops) % 1.0
-            high = min(0.3, max(at.foot - room.top, 0.1))
+            high = min(0.3, max(at.foot - room.top, 0.0))
             return replace(at, x=at.x + sideways, foot=at.foot - high * 4 * share * (1 - share))
         case "rises":
-            return replace(at, foot=at.foot - (at.foot - room.top) * (1 - (1 - part) ** 2))
+            return replace(at, foot=at.foot - (at.foot - room.top) * (1 - (1 - part) ** 2) * share)
         case "approaches":
-            grown = min(GROWTH, 1.0 / at.scale) if at.scale < 1 else 1.0
+            grown = max(1.0 / at.scale, 1.0) ** share
             nearer = max(room.ground + 0.06 - at.foot, 0.0) if at.foot > room.ground - 0.2 else 0.0
             return replace(at, scale=at.scale * grown**part, foot=at.foot + nearer * part)
         case "leaves" if event.direction in ("left", "right"):
@@ -101,48 +138,51 @@ def _moved(event: Event, part: float, *, at: Pose, room: Room, length: int) -> P
             far = min(at.foot, room.ground - HORIZON) - at.foot
             return replace(at, scale=at.scale * GROWTH**-part, foot=at.foot + far * part)
         case "circles":
-            turn = 2 * math.pi * part
-            wide, high = CIRCLE
-            return replace(
-                at, x=at.x + wide * math.sin(turn), foot=at.foot - high * (1 - math.cos(turn))
-            )
+            across, down = _circled(2 * math.pi * part, at=at, room=room)
+            return replace(at, x=at.x + across, foot=at.foot + down)
         case _:
             return at
 
 
+def _circled(turn: float, *, at: Pose, room: Room) -> tuple[float, float]:
+    """The way round from where it is: from the lowest point, or away from what it is close to."""
+    wide, high = CIRCLE
+    if at.x - wide < room.left or at.x + wide > room.right:
+        away = 1 if at.x - wide < room.left else -1
+        middle = min(max(at.foot, room.top + high), room.ground)
+        return away * wide * (1 - math.cos(turn)), (middle - at.foot) * math.sin(
+            turn / 2
+        ) - high * 0.8 * math.sin(turn)
+    upward = 1 if at.foot - 2 * high < room.top else -1
+    return wide * math.sin(turn), upward * high * (1 - math.cos(turn))
+
+
 def _sideways(event: Event, *, at: Pose, room: Room) -> float:
-    if event.direction == "right":
+    way = _across(event)
+    if way == "right":
         return room.right - at.x
-    return room.left - at.x if event.direction == "left" else 0.0
+    return room.left - at.x if way == "left" else 0.0
 
 
-def _bounced(part: float, *, at: Pose, room: Room) -> float:
-    """The foot of a thing that falls from `at`, or springs up from the ground, and bounces thrice.
+def _bounced(part: float, *, at: Pose, room: Room, length: int) -> float:
+    """The foot of a thing that falls from `at`, or springs up from the ground, and bounces.
 
     Each arc lasts `RESTITUTION` times as long as the one before it, so each is as high as the
     square of that; all arcs obey one gravity.
     """
     height = room.ground - at.foot
-    arcs: list[tuple[float, float]] = []
-    first = 1.0
-    if height < 0.05:
-        height = min(room.ground - room.top, 0.45) * RESTITUTION**2
-        first, drop = RESTITUTION, 0.0
-        top = height / RESTITUTION**2
-    else:
-        drop, top = 0.5, height
-    lasting = first * RESTITUTION if drop else first
-    for _ in range(3):
-        arcs.append((lasting, top * lasting**2))
-        lasting *= RESTITUTION
-    total = drop + sum(long for long, _ in arcs)
-    time = part * total
+    falls = height >= 0.05
+    drop = 0.5 if falls else 0.0
+    # A fall of `height` takes half of a unit; an arc of one unit is as high.
+    top = height if falls else min(max(room.ground - room.top, 0.0), 0.25) / RESTITUTION**2
+    arcs = [RESTITUTION**n for n in range(1, 4 if length >= 10 else 2)]
+    time = part * (drop + sum(arcs))
     if time < drop:
         return at.foot + height * (time / drop) ** 2
     time -= drop
-    for long, high in arcs:
+    for long in arcs:
         if time < long:
             share = time / long
-            return room.ground - high * 4 * share * (1 - share)
+            return room.ground - top * long**2 * 4 * share * (1 - share)
         time -= long
     return room.ground

@@ -65,8 +65,12 @@ class VisionCritic:
         )
         return cls(model, frames=settings.critic.frames)
 
-    def watch(self, shot: Shot, layout: Layout, frames: Frames) -> Critique:
+    def watch(
+        self, shot: Shot, layout: Layout, frames: Frames, *, background: Frames | None = None
+    ) -> Critique:
         """The critique of a take of `shot`; `frames` is uint8 RGB [frames, height, width, 3].
+
+        The empty place, `background`, is of no use to it: it sees what is in front for itself.
 
         Asks nothing, and finds nothing wrong, where the plan gives nothing to ask.
         """

@@ -135,7 +135,14 @@ class ReportNode(_StoryNode):
         context, store = self.context, self.context.store
         storyboard, results = self.results(inputs)
         subtitles = store.aside("film.srt")
-        written = write_subtitles(storyboard, subtitles)
+        written = write_subtitles(
+            storyboard,
+            subtitles,
+            shots=[
+                (shot, result.take.clip.frames)
+                for shot, result in zip(storyboard.shots, results, strict=True)
+            ],
+        )
         sheet = store.aside("contact-sheet.png")
         pictures = {
             result.shot: _first_middle_last(store.path(result.take.clip.video))
@@ -144,7 +151,12 @@ class ReportNode(_StoryNode):
         contact_sheet(storyboard, sheet, pictures=pictures)
         report = store.aside("report.html")
         write_report(
-            report, storyboard=storyboard, results=results, settings=context.settings.data()
+            report,
+            storyboard=storyboard,
+            results=results,
+            settings=context.settings.data(),
+            run=context.run,
+            subtitles="film.srt" if written else None,
         )
         return self.Outputs(
             contact_sheet=store.add(sheet, "contact-sheet.png"),

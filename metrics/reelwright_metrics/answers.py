@@ -280,7 +280,7 @@ def _order(asked: Asked, watched: Watched) -> Found:
         return 0.0, f"{who.replace('-', ' ')} was not seen to move", during
     gap = seen[1] - seen[0]
     due = None if planned[0] is None or planned[1] is None else planned[1] - planned[0]
-    score = half(gap, max(0.35 * due, 0.75) if due is not None else 1.0)
+    score = half(gap, max(0.35 * due, 0.3) if due is not None else 1.0)
     return score, f"{abs(gap):.1f} frames {'later' if gap < 0 else 'earlier'}", during & (score < 0.5)
 
 
@@ -293,9 +293,9 @@ def _onset(event: Event, watched: Watched, *, planned: bool) -> float | None:
     times: list[float] = []
     for thing in watched.of(event.actor):
         path = thing.planned if planned else thing.seen
-        at = paths.when(path, way if again else None, grows=resized)
+        at = paths.when(path, way if again else None)
         if at is None and resized:
-            at = paths.when(path, None)
+            at = paths.when(path, None, grows=True)
         if at is not None:
             times.append(at)
     return float(np.mean(times)) if times else None

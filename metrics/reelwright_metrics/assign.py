@@ -162,17 +162,10 @@ def _visible(track: Track, frame: int) -> tuple[float, float, float]:
     return (left + right) / 2, (top + bottom) / 2, (FILL * part) ** 0.5
 
 
-def smallest_side(layout: Layout) -> float:
-    """The area, as a share of the picture, of the layout's smallest box."""
-    areas = [
-        (key.box[2] - key.box[0]) * (key.box[3] - key.box[1])
-        for track in layout.tracks
-        for key in track.keyframes
-    ]
-    return min(areas, default=0.02)
-
-
-def covered(blob: Blob, other: Blob) -> bool:
-    """Whether the boxes of two blobs overlap."""
-    a, b = blob.box, other.box
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+def extents(layout: Layout) -> tuple[float, float, float]:
+    """Of a layout's boxes: the least area, the greatest width and the greatest height, 0..1."""
+    boxes = np.array([key.box for track in layout.tracks for key in track.keyframes])
+    if not len(boxes):
+        return 0.02, 1.0, 1.0
+    wide, high = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    return float((wide * high).min()), float(wide.max()), float(high.max())

@@ -16,7 +16,7 @@ Lab = NDArray[np.float32]
 """CIELAB, [..., height, width, 3]."""
 Mask = NDArray[np.bool_]
 
-SURE = 8.0
+SURE = 6.0
 """CIELAB distance under which a repainted place is taken for the painted one."""
 TRUSTED = 0.35
 """Share of the picture that must agree with the painted place for it to be used at all."""
@@ -31,10 +31,18 @@ def to_lab(pictures: NDArray[np.uint8]) -> Lab:
     return lab
 
 
-def backdrops(clip: Lab, *, painted: Lab | None, layout: Layout, frames: NDArray[np.int64]) -> Lab:
+def backdrops(
+    clip: Lab,
+    *,
+    painted: Lab | None,
+    layout: Layout,
+    frames: NDArray[np.int64],
+    smallest: float,
+) -> Lab:
     """The empty place behind each picture of `clip`: [pictures, height, width, 3].
 
-    `frames` tells which frame of the layout each picture is. Seen with a still camera: the median
+    `frames` tells which frame of the layout each picture is, `smallest` how much of the picture
+    the smallest thing covers: what is much thinner is no thing that stands still. Seen with a still camera: the median
     over time where it agrees with `painted` (its colours aligned to the clip), else, in patches
     that differ, `painted`: what stands still there is a thing. Without a painted place, or where
     the clip shows another one, a smooth picture fitted to the borders stands in for it. With a
@@ -46,13 +54,12 @@ def backdrops(clip: Lab, *, painted: Lab | None, layout: Layout, frames: NDArray
     if empty is None:
         empty = _from_borders(middle)
     size = middle.shape[1], middle.shape[0]
-    standing = _patches(distance(middle, empty) > SURE)
-    behind = np.where(standing[..., None], empty, middle).astype(np.float32)
+    standing = _patches(middle, empty, smallest=smallest)
+    behind: Lab = np.where(standing[..., None], empty, middle).astype(np.float32)
     if _still(layout):
         return np.repeat(behind[None], len(clip), 0)
-    return np.stack(
-        [cv2.warpAffine(behind, move, size, borderMode=cv2.BORDER_REFLECT) for move in moves]
-    )
+    moved = [cv2.warpAffine(behind, move, size, borderMode=cv2.BORDER_REFLECT) for move in moves]
+    return np.stack(moved).astype(np.float32)
 
 
 def aligned(painted: Lab, *, to: Lab) -> Lab | None:
@@ -72,14 +79,14 @@ def aligned(painted: Lab, *, to: Lab) -> Lab | None:
         error = np.linalg.norm(fitted - wanted, axis=1)
         keep = error <= np.quantile(error, 0.6)
     fit = fitted.reshape(painted.shape)
-    agree = distance(fit, to) < 1.5 * SURE
+    agree = distance(fit, to) < 2 * SURE
     if agree.mean() < TRUSTED:
         return None
     weight = agree.astype(np.float32)
     spread = painted.shape[0] / 8
     thick = cv2.GaussianBlur(weight, (0, 0), spread) + 1e-3
     drift = cv2.GaussianBlur((to - fit) * weight[..., None], (0, 0), spread) / thick[..., None]
-    return fit + drift * np.minimum(1, 4 * thick)[..., None]
+    return (fit + drift * np.minimum(1, 4 * thick)[..., None]).astype(np.float32)
 
 
 def distance(one: Lab, other: Lab) -> NDArray[np.float32]:
@@ -139,11 +146,40 @@ def _from_borders(picture: Lab) -> Lab:
     sides = np.stack([left, right], axis=1).astype(np.float32)
     sides = cv2.GaussianBlur(sides, (1, 0), sigmaX=0.01, sigmaY=height / 48)
     part = np.linspace(0, 1, width, dtype=np.float32)[None, :, None]
-    return sides[:, :1] * (1 - part) + sides[:, 1:] * part
+    return (sides[:, :1] * (1 - part) + sides[:, 1:] * part).astype(np.float32)
 
 
-def _patches(mask: Mask) -> Mask:
-    """`mask` without what is thin, and a little wider."""
-    ground = np.ones((3, 3), np.uint8)
-    opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, ground)
-    return cv2.dilate(opened, np.ones((5, 5), np.uint8)) > 0
+def _patches(middle: Lab, empty: Lab, *, smallest: float) -> Mask:
+    """Where `middle` shows something that `empty` has not: patches, a little widened.
+
+    A patch has a core as thick as a seventh of the smallest thing, that differs from `empty`
+    even where that is moved by two pixels: so lines that were only repainted do not count.
+    """
+    height, width = middle.shape[:2]
+    thick = int(np.clip(round(0.15 * (smallest * height * width) ** 0.5), 3, 7))
+    firm = _firmly(middle, empty) > SURE
+    core = cv2.morphologyEx(
+        firm.astype(np.uint8),
+        cv2.MORPH_OPEN,
+        cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thick, thick)),
+    )
+    near = cv2.dilate(core, np.ones((7, 7), np.uint8))
+    whole = near & (distance(middle, empty) > SURE).astype(np.uint8)
+    return cv2.dilate(whole, np.ones((3, 3), np.uint8)) > 0
+
+
+def _firmly(middle: Lab, empty: Lab, *, reach: int = 2) -> NDArray[np.float32]:
+    """The least distance of each pixel to those of `empty` at most `reach` pixels away."""
+    least = np.full(middle.shape[:2], np.inf, np.float32)
+    size = middle.shape[1], middle.shape[0]
+    for down in range(-reach, reach + 1):
+        for right in range(-reach, reach + 1):
+            moved = cv2.warpAffine(
+                empty,
+                np.array([[1.0, 0, right], [0, 1.0, down]]),
+                size,
+                flags=cv2.INTER_NEAREST,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+            least = np.minimum(least, distance(middle, moved.astype(np.float32)))
+    return least

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from reelwright_core.story import Layout, Shot
 from reelwright_core.takes import Blame, Critique, Question
 from reelwright_metrics.answers import answer
-from reelwright_metrics.assign import Watched, assign, smallest_side
+from reelwright_metrics.assign import Watched, assign, extents
 from reelwright_metrics.backdrop import backdrops, to_lab
 from reelwright_metrics.motion import find, link
 from reelwright_metrics.questions import name, questions
@@ -74,9 +74,10 @@ def watch_pixels(
     if painted is not None and painted.shape != pictures.shape[1:]:
         painted = cv2.resize(painted, (pictures.shape[2], pictures.shape[1])).astype(np.float32)
     clip = to_lab(pictures)
-    behind = backdrops(clip, painted=painted, layout=layout, frames=planned)
-    least = float(np.clip(0.12 * smallest_side(layout), 0.001, 0.01))
-    traces = link(find(clip, behind, smallest=least))
+    smallest, widest, highest = extents(layout)
+    behind = backdrops(clip, painted=painted, layout=layout, frames=planned, smallest=smallest)
+    least = float(np.clip(0.12 * smallest, 0.001, 0.01))
+    traces = link(find(clip, behind, smallest=least, largest=(widest, highest)))
     lasting = [trace for trace in traces if len(trace.blobs) >= min(3, count)]
     return assign(shot, layout, lasting, frames=planned)
 

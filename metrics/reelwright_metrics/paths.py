@@ -15,6 +15,7 @@ Path = NDArray[np.float64]
 Series = NDArray[np.float64]
 
 STEP = 0.006  # movement per picture that is no more than trembling
+STARTED = 0.15  # a movement has begun when this share of it is done
 
 
 def going(path: Path) -> tuple[float, float]:
@@ -100,10 +101,10 @@ def trembling(path: Path, *, around: Path | None = None) -> float:
 
 
 def when(path: Path, direction: Direction | None, *, grows: bool = False) -> float | None:
-    """The picture at which a third of its movement (in `direction`) is done; none if it rests.
+    """The picture by which its movement (in `direction`) has begun; none if it rests.
 
-    Steps of less than 0.006 of the picture are left out, and so is a movement that adds up to
-    less than 0.05. With `grows` it is the change of size that counts.
+    It has begun when 15 % of it is done. Steps of less than 0.006 of the picture are left out, and
+    so is a movement that adds up to less than 0.05. With `grows` it is the change of size that counts.
     """
     at = np.flatnonzero(np.isfinite(path[:, 0]))
     if len(at) < 3:
@@ -120,7 +121,7 @@ def when(path: Path, direction: Direction | None, *, grows: bool = False) -> flo
     if total < 0.05:
         return None
     done = np.cumsum(pace) / total
-    return float(np.interp(1 / 3, np.concatenate([[0], done]), at))
+    return float(np.interp(STARTED, np.concatenate([[0], done]), at))
 
 
 def _seen(path: Path, column: int) -> Series:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import itertools
 import json
 import os
 import re
@@ -14,7 +15,8 @@ from pathlib import Path
 
 from reelwright_core.errors import LockedError, ReelwrightError, StorageError
 
-_ASIDE = re.compile(r"\.tmp-(\d+)$")
+_ASIDE = re.compile(r"\.tmp-(\d+)(?:-\d+)?$")
+_count = itertools.count(1)
 
 
 def _storage_error(error: OSError, path: Path) -> ReelwrightError:
@@ -23,6 +25,8 @@ def _storage_error(error: OSError, path: Path) -> ReelwrightError:
             f"the disk is full: {path} could not be written; "
             "free some space and resume, nothing that was finished is lost"
         )
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return StorageError(f"{path} could not be written: a file stands where a folder must be")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StorageError(f"{path} may not be written ({error.strerror}); choose another folder")
     return StorageError(f"{path} could not be written: {error.strerror or error}")
@@ -42,13 +46,16 @@ def written_whole(path: Path) -> Generator[Path]:
     """A path to write to; it takes `path`'s place, synced to disk, when the block ends well.
 
     The path aside keeps `path`'s ending before its own, so that programs that go by endings
-    are given `path.stem + ".tmp-PID" + path.suffix` instead.
+    are given `path.stem + ".tmp-PID-N" + path.suffix` instead. Each call has its own, so that
+    threads may write one file at the same time: the last one wins.
     """
-    aside = path.with_name(f".{path.stem}{path.suffix}.tmp-{os.getpid()}")
+    mark = f".tmp-{os.getpid()}-{next(_count)}"
+    aside = path.with_name(f".{path.name}{mark}")
     if path.suffix in (".mp4", ".png", ".npz", ".webp"):
-        aside = path.with_name(f".{path.stem}.tmp-{os.getpid()}{path.suffix}")
+        aside = path.with_name(f".{path.stem}{mark}{path.suffix}")
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        aside.unlink(missing_ok=True)  # of a dead process that had the same number
         try:
             yield aside
             with aside.open("rb") as file:
@@ -89,16 +96,17 @@ def sweep(folder: Path) -> None:
     for path in folder.rglob(".*.tmp-*"):
         found = _ASIDE.search(path.name) or _ASIDE.search(path.stem)
         if found and not _alive(int(found[1])):
-            if path.is_dir():
+            if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
             else:
-                path.unlink(missing_ok=True)
+                with storage_errors(path):
+                    path.unlink(missing_ok=True)
 
 
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True
@@ -113,14 +121,14 @@ def locked(folder: Path) -> Generator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
-            raise LockedError(
-                f"{folder} is in use by process {holder}; wait for it, or choose another folder"
-            ) from None
         with storage_errors(path):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
+                raise LockedError(
+                    f"{folder} is in use by process {holder}; wait for it, or choose another folder"
+                ) from None
             os.ftruncate(handle, 0)
             os.write(handle, f"{os.getpid()}\n".encode())
         yield

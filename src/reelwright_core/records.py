@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 from reelwright_core.errors import InputError
 
+_RATE = re.compile(r"[0-9]{1,9}(?:/[1-9][0-9]{0,8})?")
+
 
 def _rate(value: object) -> Fraction:
-    if isinstance(value, bool) or not isinstance(value, int | str | Fraction):
+    sound = isinstance(value, int | Fraction) and not isinstance(value, bool)
+    # By form first: `Fraction("1e999999999")` would count for hours.
+    if not sound and not (isinstance(value, str) and _RATE.fullmatch(value)):
         raise ValueError(
             f"a rate is a whole number or a fraction such as '24000/1001', got {value!r}"
         )
-    try:
-        rate = Fraction(value)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(
-            f"a rate is a whole number or a fraction such as '24000/1001', got {value!r}"
-        ) from None
+    rate = Fraction(cast(int | str | Fraction, value))
     if not 1 <= rate <= 240:
         raise ValueError(f"a rate is between 1 and 240 frames per second, got {value!r}")
     return rate
@@ -72,7 +72,7 @@ class Stored(Record):
         plain = dict(data)
         found = plain.pop("schema", cls.SCHEMA)
         while found != cls.SCHEMA:
-            if found not in cls.UPGRADES:
+            if not isinstance(found, str) or found not in cls.UPGRADES:
                 raise InputError(
                     f"this version reads `schema: {cls.SCHEMA}`, got {found!r}; "
                     "it was made by another version of Reelwright"

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -22,12 +32,42 @@ from reelwright_core.records import Rate
 
 FILE = "reelwright.toml"
 PREFIX = "REELWRIGHT_"
+NO_SETTINGS = ("REELWRIGHT_BLENDER", "REELWRIGHT_DEBUG")
+"""Variables of the machine and of the moment, not of the film: where Blender is, and tracebacks."""
 
 Brain = Literal["offline", "openai"]
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none_clears(cls, given: Any) -> Any:
+        """`none` in any source leaves a setting empty; what may not be empty says so."""
+        if not isinstance(given, Mapping):
+            return given
+        return {
+            name: None if isinstance(value, str) and value.lower() in ("none", "null") else value
+            for name, value in cast(Mapping[str, Any], given).items()
+        }
+
+
+def _size(value: object) -> object:
+    """`160x96` is a size."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,6}x[0-9]{1,6}", value):
+        return tuple(int(part) for part in value.split("x"))
+    return value
+
+
+def _fit_size(size: tuple[int, int]) -> tuple[int, int]:
+    if not (min(size) >= 16 and max(size) <= 8192):
+        raise ValueError("width and height are between 16 and 8192")
+    return size
+
+
+Size = Annotated[tuple[int, int], BeforeValidator(_size), AfterValidator(_fit_size)]
+"""Width and height in pixels: `160x96`, or a list of two."""
 
 
 class Planner(_Part):
@@ -96,9 +136,9 @@ class Takes(_Part):
 class FilmSettings(_Part):
     """The film's picture; none takes what the model was made for."""
 
-    size: tuple[int, int] | None = None
+    size: Size | None = None
     fps: Rate | None = None
-    frames: int | None = Field(default=None, ge=1)
+    frames: int | None = Field(default=None, ge=1, le=10_000)
     """Frames of a shot."""
 
 
@@ -151,13 +191,14 @@ def load_settings(given: Mapping[str, Any] | None = None) -> Settings:
         *parents, last = name.split(".")
         for parent in parents:
             at = at.setdefault(parent, {})
-        at[last] = _from_text(value)
+        at[last] = value
     _check_environment()
-    _check_file()
+    in_file = _checked_file().get("endpoint", {})
     endpoint = nested.setdefault("endpoint", {})
     for field, variable in (("base_url", "OPENAI_BASE_URL"), ("api_key", "OPENAI_API_KEY")):
-        if field not in endpoint and _unset(field) and os.environ.get(variable):
-            endpoint[field] = os.environ[variable]
+        own = f"{PREFIX}ENDPOINT__{field.upper()}"
+        if not (field in endpoint or field in in_file or own in os.environ):
+            endpoint[field] = os.environ.get(variable) or None
     try:
         return Settings(**nested)
     except ValidationError as error:
@@ -183,60 +224,51 @@ def _leaves(model: type[BaseModel], before: str = "") -> Iterator[str]:
             yield f"{before}{name}"
 
 
-def _known(name: str) -> None:
+def _parts(model: type[BaseModel], before: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield f"{before}{name}"
+            yield from _parts(field.annotation, f"{before}{name}.")
+
+
+def _known(name: str, source: str = "") -> None:
     every = names()
     if name in every:
         return
     near = difflib.get_close_matches(name, every, n=1, cutoff=0.3)
     hint = f"; did you mean `{near[0]}`?" if near else f"; settings are: {', '.join(every)}"
-    raise SettingsError(f"there is no setting `{name}`{hint}")
+    raise SettingsError(f"there is no setting `{name}`{source}{hint}")
 
 
 def _flat(given: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in given.items():
-        if isinstance(value, Mapping):
+        # An empty section of an unknown name is a fault as well.
+        if isinstance(value, Mapping) and (value or f"{before}{name}" in _parts(Settings)):
             yield from _flat(cast(Mapping[str, Any], value), f"{before}{name}.")
         else:
             yield f"{before}{name}", value
 
 
-def _from_text(value: object) -> object:
-    """`none` clears a setting; `160x96` is a size; the rest is read by the field's type."""
-    if not isinstance(value, str):
-        return value
-    if value.lower() in ("none", "null"):
-        return None
-    width, x, height = value.partition("x")
-    if x and width.isdigit() and height.isdigit():
-        return (int(width), int(height))
-    return value
-
-
 def _check_environment() -> None:
     for variable in os.environ:
-        if variable.startswith(PREFIX):
-            _known(variable.removeprefix(PREFIX).lower().replace("__", "."))
+        name = variable.upper()  # pydantic-settings reads them in any case
+        if name.startswith(PREFIX) and name not in NO_SETTINGS:
+            _known(name.removeprefix(PREFIX).lower().replace("__", "."), f" ({variable})")
 
 
-def _check_file() -> None:
+def _checked_file() -> dict[str, Any]:
     path = Path(FILE)
     if not path.is_file():
-        return
+        return {}
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(f"{FILE} is not TOML that can be read: {error}") from None
+    except OSError as error:
+        raise SettingsError(f"{FILE} cannot be read: {error.strerror or error}") from None
     for name, _ in _flat(given):
-        _known(name)
-
-
-def _unset(field: str) -> bool:
-    if f"{PREFIX}ENDPOINT__{field.upper()}" in os.environ:
-        return False
-    path = Path(FILE)
-    if not path.is_file():
-        return True
-    return field not in tomllib.loads(path.read_text(encoding="utf-8")).get("endpoint", {})
+        _known(name, f" ({FILE})")
+    return given
 
 
 def _first_fault(error: ValidationError) -> str:

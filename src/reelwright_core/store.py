@@ -19,6 +19,8 @@ from reelwright_core.files import storage_errors, sync_folder, write_json, writt
 from reelwright_core.records import digest, file_digest
 from reelwright_core.takes import Artifact
 
+_SCHEMA = "Stage.1"
+
 
 class Store:
     """The finished files and stages of one run folder."""
@@ -61,7 +63,7 @@ class Store:
 
     def keep(self, key: str, stage: str, outputs: Mapping[str, Any]) -> None:
         """Records that the stage with `key` is finished and gave `outputs`."""
-        record = {"schema": "Stage.1", "stage": stage, "key": key, "outputs": outputs}
+        record = {"schema": _SCHEMA, "stage": stage, "key": key, "outputs": outputs}
         write_json(self._record(key), {**record, "sha256": digest(record)})
 
     def find(self, key: str) -> dict[str, Any] | None:
@@ -69,12 +71,12 @@ class Store:
         try:
             record = json.loads(self._record(key).read_bytes())
             said = record.pop("sha256")
-            if said != digest(record) or record["key"] != key:
+            if said != digest(record) or (record["schema"], record["key"]) != (_SCHEMA, key):
                 return None
             outputs = cast(dict[str, Any], record["outputs"])
+            found = list(artifacts(outputs))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
-        found = list(artifacts(outputs))
         if not all(self.has(artifact) for artifact in found):
             return None
         for artifact in found:

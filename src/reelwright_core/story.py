@@ -189,7 +189,8 @@ class Track(Record):
                 part = (frame - before.frame) / (after.frame - before.frame)
                 box = tuple(a + (b - a) * part for a, b in zip(before.box, after.box, strict=True))
                 angle = before.angle + (after.angle - before.angle) * part
-                return Keyframe(frame=frame, box=box, angle=angle)  # pyright: ignore[reportArgumentType]
+                # Not checked again: rounding may take a box at the very limit just over it.
+                return before.model_copy(update={"frame": frame, "box": box, "angle": angle})
         return keys[-1].model_copy(update={"frame": frame})
 
 

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from ruamel.yaml.scalarstring import LiteralScalarString
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
 from reelwright_core.errors import InputError, StoryboardError
 from reelwright_core.files import write_text
@@ -99,6 +99,8 @@ def _styled(data: object, key: str = "") -> object:
         return values
     if isinstance(data, str) and "\n" in data and _fits_a_block(data):
         return LiteralScalarString(data)
+    if isinstance(data, str) and not data.isprintable():
+        return DoubleQuotedScalarString(data)  # the only style that keeps every character
     return data
 
 
@@ -231,7 +233,8 @@ def _line(at: _At, lines: Mapping[_At, int]) -> int | None:
 
 _NAMES: Mapping[type[BaseModel], str] = {
     Storyboard: "a storyboard", Story: "a story", Shot: "a shot", Entity: "an entity",
-    SceneGraph: "a scene graph", Relation: "a relation", Event: "an event", FrameSpan: "a frame span",
+    SceneGraph: "a scene graph", Relation: "a relation", Event: "an event",
+    FrameSpan: "a frame span",
     Layout: "a layout", Track: "a track", Keyframe: "a keyframe", Line: "a line of dialogue",
     LeftOut: "a left-out word",
 }  # fmt: skip

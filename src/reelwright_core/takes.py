@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from reelwright_core.records import Rate, Record, Stored
 from reelwright_core.story import FrameSpan, Layout, Storyboard
 
 
+def _inside(path: str) -> str:
+    parts = path.split("/")
+    if "\\" in path or "\0" in path or any(part in ("", ".", "..") for part in parts):
+        raise ValueError(f"a path leads from the run folder to a file inside it, got {path!r}")
+    return path
+
+
 class Artifact(Record):
     """A finished file of a run: where it lies in the run folder, and its content's digest."""
 
-    path: str
+    path: Annotated[str, AfterValidator(_inside)]
     """Relative to the run folder, with forward slashes."""
-    sha256: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     bytes: int = Field(ge=0)
 
 
@@ -132,6 +139,13 @@ class ShotResult(Stored):
     """Number of the take that is used."""
     why: str
     """Why that one."""
+
+    @model_validator(mode="after")
+    def _chosen_is_there(self) -> ShotResult:
+        numbers = [take.number for take in self.takes]
+        if self.chosen not in numbers:
+            raise ValueError(f"`chosen` is the number of a take, {numbers}, got {self.chosen}")
+        return self
 
     @property
     def take(self) -> Take:

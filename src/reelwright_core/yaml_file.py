@@ -9,16 +9,62 @@ from pathlib import Path
 from typing import Any, cast
 
 from ruamel.yaml import YAML
-from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.constructor import DuplicateKeyError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent
-from ruamel.yaml.scalarstring import LiteralScalarString
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
+from ruamel.yaml.parser import RoundTripParser
+from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
 from reelwright_core.errors import FileError
 from reelwright_core.files import write_text
 
 LIMIT = 1_000_000
 """Bytes that a YAML file may have."""
+DEPTH = 64
+"""Lists and mappings that may stand one in another."""
+
+
+class _Refused(MarkedYAMLError):
+    """YAML that could be read, but has no place in a file of plain data."""
+
+
+class _PlainParser(RoundTripParser):
+    """Refuses, before anything is built, what could do harm or take for ever."""
+
+    _depth = 0
+
+    def get_event(self) -> Any:
+        event: Any = super().get_event()
+        self._depth += isinstance(event, CollectionStartEvent)
+        self._depth -= isinstance(event, CollectionEndEvent)
+        said = None
+        if self._depth > DEPTH:
+            said = f"more than {DEPTH} lists and mappings stand one in another"
+        elif getattr(event, "anchor", None) is not None:
+            said = "an anchor or alias (`&name`, `*name`) is not allowed here; write the value out"
+        elif getattr(event, "tag", None) is not None:
+            said = f"a tag (`!name`) is not allowed here, got {event.tag!r}"
+        if said:
+            raise _Refused(None, None, said, event.start_mark)
+        return event
+
+
+class _PlainConstructor(RoundTripConstructor):
+    """A date stays the text that it is: plain data has no other word for it."""
+
+
+def _text(constructor: _PlainConstructor, node: Any) -> str:
+    return str(node.value)
+
+
+_PlainConstructor.add_constructor("tag:yaml.org,2002:timestamp", _text)
+
+
+def _plain_yaml() -> YAML:
+    yaml = YAML(typ="rt")
+    yaml.Parser, yaml.Constructor = _PlainParser, _PlainConstructor
+    return yaml
 
 
 class YamlFile:
@@ -104,19 +150,23 @@ def parse_yaml(content: bytes, *, name: str, error: type[FileError]) -> YamlFile
     except UnicodeDecodeError as fault:
         raise error(f"is not UTF-8 text (byte {fault.start})", file=name) from None
     try:
-        for event in YAML(typ="rt").parse(io.StringIO(text)):
-            if isinstance(event, AliasEvent):
-                raise error("an alias (`*name`) is not allowed here; write the value out",
-                            file=name, line=event.start_mark.line + 1)  # fmt: skip
-        data: Any = YAML(typ="rt").load(text)
+        data: Any = _plain_yaml().load(text)
+    except _Refused as fault:
+        line = fault.problem_mark.line + 1
+        raise error(fault.problem, file=name, line=line) from None
     except DuplicateKeyError as fault:
         line = fault.problem_mark.line + 1 if fault.problem_mark else None
-        raise error(f"a key stands twice: {fault.problem}", file=name, line=line) from None
+        problem = (fault.problem or "").partition(" with value")[0]
+        raise error(f"a key stands twice: {problem}", file=name, line=line) from None
     except MarkedYAMLError as fault:
         line = fault.problem_mark.line + 1 if fault.problem_mark else None
         raise error(
             f"is not YAML that can be read: {fault.problem}", file=name, line=line
         ) from None
+    except ReaderError as fault:
+        line = text.count("\n", 0, fault.position) + 1
+        character = f"U+{fault.character:04X}" if isinstance(fault.character, int) else "?"
+        raise error(f"holds the control character {character}", file=name, line=line) from None
     except (YAMLError, ValueError, RecursionError) as fault:
         first = (str(fault).splitlines() or [""])[0]
         raise error(f"is not YAML that can be read: {first}", file=name) from None
@@ -137,9 +187,21 @@ def write_yaml(path: Path, data: object) -> None:
 
 def _readable(data: object) -> object:
     if isinstance(data, Mapping):
-        return {key: _readable(value) for key, value in cast(Mapping[str, Any], data).items()}
+        mapping = cast(Mapping[Any, Any], data)
+        return {_quoted(key): _readable(value) for key, value in mapping.items()}
     if isinstance(data, list | tuple):
         return [_readable(value) for value in cast(list[Any], data)]
-    if isinstance(data, str) and "\n" in data and not data.endswith(" "):
-        return LiteralScalarString(data)
-    return data
+    if isinstance(data, str) and "\n" in data and not data.startswith("\n"):
+        block = all(_plain(line.lstrip(" ")) for line in data.split("\n"))
+        return LiteralScalarString(data) if block else _quoted(data)
+    return _quoted(data)
+
+
+def _quoted(data: object) -> object:
+    """In double quotes every character has an escape; ruamel writes some others wrongly plain."""
+    return data if not isinstance(data, str) or _plain(data) else DoubleQuotedScalarString(data)
+
+
+def _plain(text: str) -> bool:
+    """Whether `text`, folded anywhere, is read back the same (found by fuzzing)."""
+    return text.isprintable() and "  " not in text and text == text.strip()

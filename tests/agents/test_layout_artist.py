@@ -89,10 +89,9 @@ def test_relations_hold_while_one_or_both_move(
             event = Event(actor="a", action=action, direction=direction, frames=span())
             other = event.model_copy(update={"actor": "b"}) if both else None
             events = [event, other or Event(actor="b", action="stays", frames=span())]
-            if kind == "meets" and both:
-                events[1] = events[1].model_copy(
-                    update={"direction": {"left": "right", "right": "left"}.get(direction or "")}
-                )
+            if kind == "meets" and both and direction in ("left", "right"):
+                turned = "left" if direction == "right" else "right"
+                events[1] = events[1].model_copy(update={"direction": turned})
             things = [Entity(id="a", noun="dog"), Entity(id="b", noun="car")]
             made = shot(things, events, [Relation(subject="a", kind=kind, object="b")], place=place)
             assert layout_faults(make_layout(made), made) == [], (both, place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from reelwright_agents.offline import words
@@ -35,6 +35,8 @@ class Happening:
     direction: Direction | None = None
     base: str = ""
     """The verb that said it."""
+    at: int = 0
+    """Where in the sentence it is said, in characters."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -49,6 +51,10 @@ class Reading:
         default_factory=list[tuple[str, RelationKind, str]]
     )
     happenings: list[Happening] = field(default_factory=list[Happening])
+    told_at: dict[object, int] = field(default_factory=dict[object, int])
+    """Where in the sentence each id was named first, and each relation was said, in characters."""
+    left_at: list[int] = field(default_factory=list[int])
+    """Where in the sentence each word of `left_out` is."""
     place: Place | None = None
     camera: CameraMove | None = None
     lines: list[Line] = field(default_factory=list[Line])
@@ -71,7 +77,9 @@ def read_sentence(text: str, cast: Cast) -> Reading:
     clauses.read()
     reading = clauses.reading
     reading.new = [id for id in reading.seen if id not in known]
-    reading.left_out = clauses.left_out()
+    for left, at in clauses.left_out():
+        reading.left_out.append(left)
+        reading.left_at.append(at)
     return reading
 
 
@@ -104,6 +112,8 @@ class _Clauses:
     waiting: list[tuple[RelationKind, list[str]]] = field(
         default_factory=list[tuple[RelationKind, list[str]]]
     )
+    wants_object: int = -1
+    """The position of a verb such as `chases` whose object has not come yet."""
     running: list[Happening] = field(default_factory=list[Happening])
     """What the last verb said."""
     early: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
@@ -122,6 +132,8 @@ class _Clauses:
     def read(self) -> None:
         while self.at < len(self.items):
             self._one(self.items[self.at])
+        self._end_relation()
+        self.used -= {at for _, at in self.early}
         self._sides()
         for happening in self.reading.happenings:
             if happening.actor not in self.reading.seen:
@@ -130,18 +142,14 @@ class _Clauses:
         if self.subject:
             self.cast.subject = self.subject
 
-    def left_out(self) -> list[LeftOut]:
-        """Every word that carries meaning and was not used, with its reason."""
-        found: list[LeftOut] = []
+    def left_out(self) -> Iterator[tuple[LeftOut, int]]:
+        """Every word that carries meaning and was not used, with its reason and its place."""
         for at, item in enumerate(self.items):
             why = self.left.get(at)
             if why is None and at not in self.used and not _silent(item):
                 why = _default_why(item)
             if why is not None:
-                left = LeftOut(word=item.text, why=why)
-                if left not in found:
-                    found.append(left)
-        return found
+                yield LeftOut(word=item.text, why=why), item.start
 
     # what each word does -----------------------------------------------------
 
@@ -242,6 +250,7 @@ class _Clauses:
 
     def _next_clause(self) -> None:
         """The clause is over; its subject goes on unless another one follows."""
+        self._end_relation()
         self.done = self.copula = self.listing = self.denied = False
         self.relation, self.base = None, ""
         self.running = []
@@ -417,7 +426,8 @@ class _Clauses:
             return
         self.verb_at = self.at
         self._use()
-        self._act(base, passive=self.copula and not item.low.endswith("ing"))
+        by = self.at < len(self.items) and self.items[self.at].low == "by"
+        self._act(base, passive=(self.copula or by) and not item.low.endswith("ing"))
 
     def _named_just_before(self) -> bool:
         before = self.items[self.at - 1]
@@ -427,11 +437,12 @@ class _Clauses:
         self.done, self.base, self.running = True, base, []
         if base in words.RELATION_VERBS:
             self.relation, self.relation_from = words.RELATION_VERBS[base], list(self.subject)
-            self.relation_at = self.verb_at
+            self.relation_at = self.wants_object = self.verb_at
             self.passive = passive and self.relation == "follows"
             return
         if base in words.TURNED_VERBS:
             self.relation, self.relation_from = "follows", list(self.subject)
+            self.relation_at = self.wants_object = self.verb_at
             self.passive = True
             return
         action = words.ACTIONS.get(base)
@@ -455,9 +466,32 @@ class _Clauses:
                 other.direction = other.direction or direction
                 self.running.append(other)
                 return
-        new = Happening(actor=actor, action=action, step=self.step, direction=direction, base=base)
+        new = Happening(
+            actor=actor, action=action, step=self.step, direction=direction, base=base,
+            at=self._here(),
+        )  # fmt: skip
         self.reading.happenings.append(new)
         self.running.append(new)
+
+    def _here(self) -> int:
+        """Where the verb is, or else the word in hand, in characters."""
+        at = self.verb_at if self.verb_at >= 0 else self.at
+        return self.items[min(at, len(self.items) - 1)].start
+
+    def _end_relation(self) -> None:
+        """A verb such as `chases` that got no object: `they meet`, or it is left out."""
+        if self.wants_object < 0:
+            return
+        at, self.wants_object = self.wants_object, -1
+        if self.relation == "meets" and len(self.subject) > 1:
+            pairs = [(self.subject[0], other) for other in self.subject[1:]]
+            self._stand(pairs, "meets")
+            self._move_both("meets", pairs)
+            self.used.add(at)
+        else:
+            self.left[at] = "not said whom"
+            self.used.discard(at)
+        self.relation, self.passive = None, False
 
     def _mine(self) -> list[Happening]:
         """What the running verb makes the subject do."""
@@ -540,8 +574,10 @@ class _Clauses:
         ids = self._resolve(phrase)
         self._take(phrase)
         if not ids:
+            self.used -= set(phrase.used)
             return True
         for id in ids:
+            self.reading.told_at.setdefault(id, self.items[phrase.start].start)
             if id not in self.reading.seen:
                 self.reading.seen.append(id)
         self._give_role(ids, phrase)
@@ -708,6 +744,12 @@ class _Clauses:
         if self.passive:
             pairs = [(o, s) for s, o in pairs]
         self._stand(pairs, kind)
+        if self.wants_object == self.relation_at:
+            self.wants_object = -1
+            if pairs or self.waiting:
+                self.used.add(self.relation_at)
+            else:
+                self.used.discard(self.relation_at)
         if kind in ("follows", "meets") and pairs:
             self._move_both(kind, pairs)
         if not pairs and subjects:
@@ -720,8 +762,11 @@ class _Clauses:
 
     def _stand(self, pairs: Sequence[tuple[str, str]], kind: RelationKind) -> None:
         for subject, other in pairs:
-            if (subject, kind, other) not in self.reading.relations:
-                self.reading.relations.append((subject, kind, other))
+            relation = (subject, kind, other)
+            if relation not in self.reading.relations:
+                self.reading.relations.append(relation)
+                at = min(max(self.relation_at, self.verb_at, 0), len(self.items) - 1)
+                self.reading.told_at[relation] = self.items[at].start
 
     def _move_both(self, kind: RelationKind, pairs: list[tuple[str, str]]) -> None:
         busy = {h.actor: h for h in self.reading.happenings if h.action in ("moves", "rolls")}

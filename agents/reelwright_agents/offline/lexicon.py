@@ -30,6 +30,8 @@ class Item:
     means: Meanings
     first: bool = False
     """Whether it opens the sentence."""
+    start: int = 0
+    """Where it starts in the sentence, in characters."""
 
     def __contains__(self, kind: str) -> bool:
         return kind in self.means
@@ -48,26 +50,27 @@ class Item:
         return self.text[:1].isupper() and (not self.first or self.text.isupper())
 
 
-def tokens(text: str) -> Iterator[str]:
-    """The words, quotations and pauses of `text`."""
+def tokens(text: str) -> Iterator[tuple[str, int]]:
+    """The words, quotations and pauses of `text`, each with where it starts."""
     table = _table()
     for found in _TOKEN.finditer(text):
-        token = found[0].strip()
+        token, at = found[0].strip(), found.start()
         if token[0] in _QUOTES or token in _PAUSES or token.lower() in table:
-            yield token
+            yield token, at
             continue
         clitic = _CLITICS.search(token)
         stem = token[: clitic.start()] if clitic else token
         parts = [stem] if stem.lower() in table else re.split(r"[-'’]", stem)
-        yield from (part for part in parts if part)
+        yield from ((part, at) for part in parts if part)
         if clitic:
-            yield clitic[0].replace("’", "'")
+            yield clitic[0].replace("’", "'"), at
 
 
 def items(text: str) -> list[Item]:
     """The words of a sentence, each phrase that a table knows as one item."""
     table, longest = _table(), _longest()
-    all_tokens = list(tokens(text))
+    pairs = list(tokens(text))
+    all_tokens = [token for token, _ in pairs]
     found: list[Item] = []
     at = 0
     while at < len(all_tokens):
@@ -81,21 +84,22 @@ def items(text: str) -> list[Item]:
         )
         phrase = " ".join(all_tokens[at : at + length])
         low = phrase.lower()
-        found.append(_item(phrase, low, table.get(low), first=not found))
+        found.append(_item(phrase, table.get(low), first=not found, start=pairs[at][1]))
         at += length
     return found
 
 
-def _item(phrase: str, low: str, means: Meanings | None, *, first: bool) -> Item:
+def _item(phrase: str, means: Meanings | None, *, first: bool, start: int) -> Item:
+    low = phrase.lower()
     if phrase[0] in _QUOTES and len(phrase) > 1:
         means = {"quote": phrase[1:-1].strip()}
     elif phrase in _PAUSES:
         means = {"pause": phrase}
-    elif means is None and low.isdigit():
+    elif means is None and low.isdecimal():
         means = {"number": int(low[:9])}
     elif means is None and low.endswith("ly") and len(low) > 4:
         means = {"adverb": low}
-    return Item(text=phrase, low=low, means=means or {}, first=first)
+    return Item(text=phrase, low=low, means=means or {}, first=first, start=start)
 
 
 @lru_cache(maxsize=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reelwright_agents.offline import words
 from reelwright_agents.offline.cast import Cast, Mention
@@ -162,31 +162,21 @@ class Stage:
         if not then and draft.steps and steps:
             draft.steps[-1] += steps.pop(0)
         draft.steps += steps
-        if len(draft.steps) > self.steps_at_most:
-            for spare in draft.steps[self.steps_at_most - 1 :][1:]:
-                draft.steps[self.steps_at_most - 1] += spare
-            draft.steps = draft.steps[: self.steps_at_most]
+        draft.steps = _at_most(draft.steps, self.steps_at_most)
         draft.introduces = draft.introduces and not draft.steps
 
     def _shoot(self, reading: Reading, scene: str) -> None:
         """One shot, or several when the sentence tells more steps than a shot has."""
-        steps = _steps(reading.happenings)
-        parts = [
-            steps[i : i + self.steps_at_most] for i in range(0, len(steps), self.steps_at_most)
-        ] or [[]]
-        draft = self._open(scene, self.place)
-        draft.text.append(reading.text)
-        draft.seen = list(reading.seen)
-        draft.relations = list(reading.relations)
-        draft.camera = reading.camera or "static"
-        draft.dialogue = list(reading.lines)
-        _add(draft.left_out, reading.left_out)
-        draft.steps = parts[0]
-        draft.introduces = reading.introduces
-        for part in parts[1:]:
-            actors = list(dict.fromkeys(h.actor for step in part for h in step))
-            more = self._open(scene, self.place)
-            more.seen, more.steps = actors, part
+        for part in _parts(reading, self.steps_at_most):
+            draft = self._open(scene, self.place)
+            draft.text.append(part.text)
+            draft.seen = list(part.seen)
+            draft.relations = list(part.relations)
+            draft.camera = part.camera or "static"
+            draft.dialogue = list(part.lines)
+            _add(draft.left_out, part.left_out)
+            draft.steps = _at_most(_steps(part.happenings), self.steps_at_most)
+            draft.introduces = part.introduces
 
     def _open(self, scene: str, place: Place) -> Draft:
         draft = Draft(scene=scene, place=place)
@@ -258,6 +248,45 @@ def _heading_place(text: str) -> tuple[Place | None, list[LeftOut]]:
 def _steps(happenings: Sequence[Happening]) -> list[list[Happening]]:
     times = sorted({h.step for h in happenings})
     return [[h for h in happenings if h.step == time] for time in times]
+
+
+def _at_most(steps: list[list[Happening]], most: int) -> list[list[Happening]]:
+    """The steps, all that are too many put into the last."""
+    spare = [happening for step in steps[most:] for happening in step]
+    return [*steps[: most - 1], [*steps[most - 1], *spare]] if spare else steps
+
+
+def _parts(reading: Reading, most: int) -> list[Reading]:
+    """The sentence cut where a new shot starts; uncut if its order is not the film's."""
+    steps = _steps(reading.happenings)
+    groups = [steps[i : i + most] for i in range(0, len(steps), most)]
+    cuts = [min(h.at for step in group for h in step) for group in groups[1:]]
+    edges = [0, *cuts, len(reading.text)]
+    for group, first, end in zip(groups, edges, edges[1:], strict=False):
+        if not all(first <= h.at < end for step in group for h in step):
+            return [reading]
+    if not cuts:
+        return [reading]
+    parts: list[Reading] = []
+    for group, first, end in zip(groups, edges, edges[1:], strict=False):
+        happenings = [h for step in group for h in step]
+        relations = [r for r in reading.relations if first <= reading.told_at.get(r, 0) < end]
+        seen = [id for id in reading.seen if first <= reading.told_at.get(id, 0) < end]
+        seen += [h.actor for h in happenings] + [id for s, _, o in relations for id in (s, o)]
+        left = zip(reading.left_out, reading.left_at, strict=True)
+        parts.append(
+            replace(
+                reading,
+                text=reading.text[first:end].strip(),
+                seen=list(dict.fromkeys(seen)),
+                relations=relations,
+                happenings=happenings,
+                lines=reading.lines if first == 0 else [],
+                left_out=[out for out, at in left if first <= at < end],
+                left_at=[],
+            )
+        )
+    return parts
 
 
 def _add(to: list[LeftOut], more: Sequence[LeftOut]) -> None:

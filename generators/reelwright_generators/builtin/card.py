@@ -55,4 +55,104 @@ def text(
     sizes: Mapping[str, int],
 ) -> str:
     """The model card."""
-    return ""
+    _, seconds, clips, *_ = log[-1] if log else (0, 0.0, 0, 0.0, 0.0)
+    width, height = profile["size"]
+    losses = ", ".join(
+        f"{row[3]:.3f} at {row[2] / 1000:.0f} k"
+        for row in [log[round(i * (len(log) - 1) / 7)] for i in range(8)]
+        if log
+    )
+    phases = ", then ".join(
+        f"{phase['frames']} frames in batches of {phase['batch']}" for phase in recipe["phases"]
+    )
+    shape = recipe["shape"]
+    return f"""---
+license: apache-2.0
+library_name: diffusers
+pipeline_tag: text-to-video
+---
+
+# Reelwright built-in model {profile["version"]}
+
+A very small text-to-video model for short, flat-art clips: {profile["frames"]} frames of
+{width}x{height} at {profile["fps"]} a second. It exists so that Reelwright runs, is tested and can
+be understood on a laptop without a download. It is a miniature: for films to show to others use
+a real model through the same code.
+
+## Use
+
+It is an ordinary diffusers folder, loaded without any code of ours:
+
+```python
+import torch
+from diffusers import DiffusionPipeline
+from reelwright_generators.builtin import folder
+
+pipe = DiffusionPipeline.from_pretrained(folder())
+clip = pipe(
+    "a red car moves from left to right on a beach",
+    width={width}, height={height}, num_frames={profile["frames"] - 1},
+    num_inference_steps={profile["steps"]}, guidance_scale={profile["guidance"]},
+    max_sequence_length={profile["max_sequence_length"]},
+    generator=torch.Generator().manual_seed(0),
+).frames[0]
+```
+
+`num_frames` is one fewer than wanted: WanPipeline makes one more where the autoencoder does not
+shorten time. `max_sequence_length` must be {profile["max_sequence_length"]}, as in training. Width
+is a multiple of {profile["multiple_of"][0]}, height of {profile["multiple_of"][1]}.
+`reelwright.json` holds these facts for programs.
+
+It is made to start from structured noise: the latents of a sketch (cut-outs pasted along planned
+tracks) mixed with noise at level σ, `(1 - σ) sketch + σ noise`, σ about {profile["noise_level"]}.
+From pure noise it draws places and coloured things, but nouns and motions far less surely.
+
+## What it is
+
+| part | class | parameters |
+|---|---|---|
+| transformer | WanTransformer3DModel, {shape["width"]} wide, {shape["layers"]} layers, patch {tuple(shape["patch"])} | {sizes["transformer"] / 1e6:.2f} M |
+| text encoder | UMT5EncoderModel, {shape["text_layers"]} layers, one token a word | {sizes["encoder"] / 1e6:.2f} M |
+| autoencoder | AutoencoderKLWan, {shape["channels"]} channels for {shape["codec_patch"]}x{shape["codec_patch"]} pixels, set in closed form | {sizes["vae"] / 1e6:.2f} M |
+
+The autoencoder was not trained: principal components of patches, and a ridge regression back. It
+keeps {figures["all"]:.1f} dB of fresh clips, {figures["moving"]:.1f} dB where something moves.
+
+## Training
+
+Clips drawn by Reelwright's own layout painter, never twice the same: one to three things, their
+colours, {len(profile["places"])} places, {len(profile["actions"])} motions, relations and camera
+moves, with captions from a grammar. {clips} clips in {seconds / 60:.0f} minutes on two shared CPU
+cores ({phases}); loss (weighted, velocity) {losses} clips, see `loss.csv` and `loss.png`.
+
+Rectified flow; Muon for the matrices inside blocks and AdamW for the rest; errors on things count
+five times; one caption in ten left out, one in ten with words made unknown; a running mean of the
+weights is what is kept. {recipe["sketched"]:.0%} of the clips start from a noised sketch whose
+things are slightly off and whose background is often missing, with the clean clip as the goal, so
+that the model repairs sketches. `recipe.json` has every number;
+`python -m reelwright_generators.builtin.train --preset {recipe["name"]}` makes the model again
+(the clips are the same for the same step, but a clock ends the run, so weights differ a little).
+
+## What it knows
+
+Nouns: {", ".join(profile["nouns"])}.
+Colours: {", ".join(profile["colours"])}.
+Places: {", ".join(profile["places"])}.
+Motions: {", ".join(profile["actions"])}.
+Relations: {", ".join(profile["relations"])}. Counts: one to three.
+Other words are `<unk>` to it: `reelwright_generators.builtin.unknown_words(prompt)` names them.
+
+## Limits
+
+- From pure noise, things are soft shapes of about the right colour in about the right place;
+  counts and the kind of thing are often wrong. Use a sketch.
+- Fine detail is lost: eyes, wheels' spokes, thin lines.
+- It knows one drawing of each noun, in one style, and no person, brand, text or photograph.
+- Things smaller than a quarter of the picture's height are smeared.
+
+## Art and licence
+
+The pictures it learnt from are Reelwright's cut-outs (see `NOTICE.md` of
+`reelwright_simulators/cutouts`: Fluent Emoji by Microsoft, MIT) and backgrounds drawn by code.
+The weights are under the Apache License 2.0.
+"""

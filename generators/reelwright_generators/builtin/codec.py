@@ -96,7 +96,7 @@ def _neighbours(white: Floats) -> NDArray[np.float64]:
 
 def _autoencoder(codec: Codec) -> AutoencoderKLWan:
     channels, values = len(codec.spread), codec.patch**2 * 3
-    width = -(-(2 * channels + 1) // 8) * 8
+    width = 2 * channels + 2
     vae = AutoencoderKLWan(
         base_dim=width,
         z_dim=channels,

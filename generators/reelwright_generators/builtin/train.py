@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import time
+import warnings
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,6 +29,15 @@ VERSION = "0.1"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Phase:
+    """A part of a run, up to where, and the clips of its batches."""
+
+    until: float
+    frames: int
+    batch: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
     """How to train: `steps` fixes the length of a run, else `minutes` of the clock do."""
 
@@ -36,10 +45,14 @@ class Recipe:
     shape: model.Shape = model.Shape()
     minutes: float = 70.0
     steps: int | None = None
-    batch: int = 40
-    short_frames: int = 9
-    short_part: float = 0.45
-    """The first part of the run sees clips of only `short_frames` frames: they cost half."""
+    phases: tuple[Phase, ...] = (
+        Phase(until=0.4, frames=5, batch=40),
+        Phase(until=0.68, frames=9, batch=40),
+        Phase(until=1.0, frames=17, batch=24),
+    )
+    """Short clips come first: they cost less, and things and places are learnt from them as well."""
+    half: bool = True
+    """Whether most is computed in bfloat16, which is half as fast again where a CPU has it."""
     codec_clips: int = 300
     whitening: float = 0.5
     sketched: float = 0.25
@@ -61,7 +74,8 @@ PRESETS: Mapping[str, Recipe] = {
         shape=model.Shape(
             frames=5, channels=16, width=64, layers=2, heads=1, text_layers=1
         ),
-        steps=60, batch=8, short_frames=3, codec_clips=24, save_steps=20,
+        steps=60, phases=(Phase(until=0.5, frames=3, batch=8), Phase(until=1.0, frames=5, batch=8)),
+        codec_clips=24, save_steps=20,
     ),
 }  # fmt: skip
 
@@ -141,7 +155,7 @@ class Batch:
     mask: torch.Tensor
 
 
-def batch(film: Film, coding: codec.Codec, recipe: Recipe, *, step: int, frames: int) -> Batch:
+def batch(film: Film, coding: codec.Codec, recipe: Recipe, *, step: int, phase: Phase) -> Batch:
     """The clips of step `step`: the same whenever it is asked for."""
     rng = np.random.default_rng([recipe.seed, step])
     clean: list[np.ndarray] = []
@@ -150,9 +164,9 @@ def batch(film: Film, coding: codec.Codec, recipe: Recipe, *, step: int, frames:
     captions: list[str] = []
     sketched: list[bool] = []
     size, patch = recipe.shape.size, recipe.shape.codec_patch
-    for _ in range(recipe.batch):
+    for _ in range(phase.batch):
         scene = scenes.random_scene(rng)
-        layout = scenes.layout_of(scene, frames=frames, rng=rng)
+        layout = scenes.layout_of(scene, frames=phase.frames, rng=rng)
         painting = scenes.draw(scene, layout, size=size)
         latents = coding.encode(painting.frames)
         f, rows, columns = latents.shape[:3]
@@ -212,7 +226,7 @@ def flow_loss(film: Film, clips: Batch, *, generator: torch.Generator) -> torch.
         hidden_states=noised, timestep=level * 1000, encoder_hidden_states=said, return_dict=False
     )[0]
     weight = clips.weight / clips.weight.mean()
-    return (weight * (guess - velocity) ** 2).mean()
+    return (weight * (guess.float() - velocity) ** 2).mean()
 
 
 def rate_at(progress: float, recipe: Recipe) -> float:
@@ -301,20 +315,21 @@ class Run:
     def __init__(self, recipe: Recipe, *, out: Path, resume: bool) -> None:
         self.recipe, self.out = recipe, out
         out.mkdir(parents=True, exist_ok=True)
-        self.film = Film(recipe)
         self.step, self.seconds, self.clips = 0, 0.0, 0
         self.log: list[tuple[int, float, int, float, float]] = []
         self.saved = out / "checkpoint.pt"
         if resume and self.saved.exists():
             kept = torch.load(self.saved, weights_only=True)
-            self.film.restore(kept["film"])
             self.step, self.seconds, self.clips = kept["step"], kept["seconds"], kept["clips"]
             self.log = [tuple(row) for row in kept["log"]]
             arrays = {k: v.numpy() for k, v in kept["codec"].items()}
             self.coding = codec.Codec(patch=recipe.shape.codec_patch, **arrays)
             self.figures = kept["figures"]
+            self.film = Film(recipe)
+            self.film.restore(kept["film"])
         else:
             self.coding = fit_codec(recipe)
+            self.film = Film(recipe)
             self.figures = round_trip(self.coding.autoencoder(), recipe)
         print(
             f"autoencoder: {self.figures['all']:.1f} dB, {self.figures['moving']:.1f} dB where it moves"
@@ -340,12 +355,17 @@ class Run:
                 at = (self.step + 1) / recipe.steps if recipe.steps else self.progress
                 ahead = drawing.submit(self._draw, self.step + 1, at)
                 generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
-                loss = flow_loss(self.film, clips, generator=generator)
+                with warnings.catch_warnings(), torch.autocast(
+                    "cpu", dtype=torch.bfloat16, enabled=recipe.half
+                ):
+                    # The norms keep their weights in float32, which torch remarks upon.
+                    warnings.filterwarnings("ignore", message="Mismatch dtype")
+                    loss = flow_loss(self.film, clips, generator=generator)
                 rate = rate_at(self.progress, recipe)
                 ema = min(recipe.ema, (1 + self.step) / (10 + self.step))
                 self.film.step(loss, rate=rate, ema=ema)
                 self.step += 1
-                self.clips += recipe.batch
+                self.clips += len(clips.clean)
                 took = time.monotonic() - began
                 self.seconds += took
                 recent.append(float(loss.detach()))
@@ -369,9 +389,8 @@ class Run:
         self.checkpoint()
 
     def _draw(self, step: int, progress: float) -> Batch:
-        short = progress < self.recipe.short_part
-        frames = self.recipe.short_frames if short else self.recipe.shape.frames
-        return batch(self.film, self.coding, self.recipe, step=step, frames=frames)
+        phase = next((p for p in self.recipe.phases if progress < p.until), self.recipe.phases[-1])
+        return batch(self.film, self.coding, self.recipe, step=step, phase=phase)
 
     def checkpoint(self) -> None:
         kept = {
@@ -388,32 +407,37 @@ class Run:
         }
         fresh = self.saved.with_suffix(".new")
         torch.save(kept, fresh)
-        os.replace(fresh, self.saved)
+        fresh.replace(self.saved)
 
     def export(self, folder: Path) -> None:
         """Writes the model as it is now, with its card and its curve."""
-        recipe = self.recipe
-        film = Film(recipe)
+        film = Film(self.recipe)
         film.nets.load_state_dict(self.film.mean)
+        vae = self.coding.autoencoder()
+        parts = {"transformer": film.transformer, "encoder": film.encoder, "vae": vae}
+        recipe, profile = dataclasses.asdict(self.recipe), profile_of(self.recipe)
+        text = card.text(
+            recipe=recipe,
+            profile=profile,
+            figures=self.figures,
+            log=self.log,
+            sizes={name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()},
+        )
         rows = ["step,seconds,clips,loss,rate"]
         rows += [f"{s},{t:.1f},{c},{loss:.5f},{rate:.4f}" for s, t, c, loss, rate in self.log]
-        text = card.text(
-            recipe=dataclasses.asdict(recipe), profile=profile_of(recipe), figures=self.figures,
-            log=self.log, sizes={k: sum(p.numel() for p in m.parameters()) for k, m in film.nets.items()},
-        )  # fmt: skip
         model.save(
             folder,
-            shape=recipe.shape,
+            shape=self.recipe.shape,
             tokenizer=film.tokenizer,
             text_encoder=film.encoder,
             transformer=film.transformer,
-            vae=self.coding.autoencoder(),
-            profile=profile_of(recipe),
+            vae=vae,
+            profile=profile,
             files={
                 "loss.csv": ("\n".join(rows) + "\n").encode(),
                 "loss.png": card.curve(self.log),
                 "README.md": text.encode(),
-                "recipe.json": (json.dumps(dataclasses.asdict(recipe), indent=2) + "\n").encode(),
+                "recipe.json": (json.dumps(recipe, indent=2) + "\n").encode(),
             },
         )
 
@@ -426,7 +450,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("builtin-model"))
     parser.add_argument("--resume", action="store_true")
     parser.add_argument(
-        "--export-only", action="store_true", help="write the model of the checkpoint"
+        "--export-to", type=Path, help="only write the model of the checkpoint, to this folder"
     )
     chosen = parser.parse_args()
     recipe = PRESETS[chosen.preset]
@@ -434,10 +458,10 @@ def main() -> None:
         recipe = dataclasses.replace(recipe, minutes=chosen.minutes, steps=None)
     if chosen.steps is not None:
         recipe = dataclasses.replace(recipe, steps=chosen.steps)
-    run = Run(recipe, out=chosen.out, resume=chosen.resume or chosen.export_only)
-    if not chosen.export_only:
+    run = Run(recipe, out=chosen.out, resume=chosen.resume or chosen.export_to is not None)
+    if chosen.export_to is None:
         run.train()
-    run.export(chosen.out / "model")
+    run.export(chosen.export_to or chosen.out / "model")
     print(
         f"{run.clips} clips in {run.seconds / 60:.1f} minutes; the model is in {chosen.out / 'model'}"
     )

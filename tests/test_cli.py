@@ -1,0 +1,108 @@
+"""The command line as a user sees it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+STILL = ("--set", "generator.model=still", "--set", "critic.threshold=0")
+
+
+def reelwright(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "reelwright", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "script.txt"
+    path.write_text("A red car drives from left to right on a beach. A wug jumps.\n")
+    return path
+
+
+def test_help_names_every_command(tmp_path: Path) -> None:
+    told = reelwright("--help", cwd=tmp_path)
+    assert told.returncode == 0
+    for command in ("plan", "film", "resume", "batch", "graph", "doctor"):
+        assert re.search(rf"^  {command}\b", told.stdout, re.M)
+    assert reelwright("--version", cwd=tmp_path).stdout == "reelwright 0.1.0\n"
+
+
+def test_plan_writes_a_storyboard_and_a_sheet_and_keeps_what_is_there(
+    tmp_path: Path, script: Path
+) -> None:
+    told = reelwright("plan", script.name, cwd=tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert "not filmed: wug" in told.stderr
+    assert (tmp_path / "storyboard.yaml").exists()
+    assert (tmp_path / "storyboard-sheet.png").stat().st_size > 1000
+    again = reelwright("plan", script.name, cwd=tmp_path)
+    assert again.returncode == 2
+    assert "--force" in again.stderr
+    filmed = reelwright("film", "storyboard.yaml", "--out", "run", *STILL, cwd=tmp_path)
+    assert filmed.returncode == 0, filmed.stderr
+
+
+def test_dry_run_says_what_it_would_take_and_makes_nothing(tmp_path: Path, script: Path) -> None:
+    told = reelwright("film", script.name, "--dry-run", "--set", "takes.max=2", cwd=tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert "takes: 2 to 4 with builtin" in told.stdout
+    assert re.search(r"time: about \d+ to \d+ s", told.stdout)
+    assert "cost: nothing" in told.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["script.txt"]
+
+
+def test_json_is_one_object_and_nothing_else(tmp_path: Path, script: Path) -> None:
+    told = reelwright("film", script.name, "--out", "run", "--json", *STILL, cwd=tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert told.stderr == ""
+    film = json.loads(told.stdout)
+    assert film["video"] == "run/film.mp4"
+    assert [shot["id"] for shot in film["shots"]] == ["s01", "s02"]
+
+
+def test_review_says_how_to_go_on(tmp_path: Path, script: Path) -> None:
+    told = reelwright("film", script.name, "--out", "run", "--review", *STILL, cwd=tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert "reelwright resume run" in told.stdout
+    resumed = reelwright("resume", "run", cwd=tmp_path)
+    assert resumed.stdout.strip() == "run/film.mp4"
+
+
+def test_graphs_are_listed_shown_checked_and_drawn(tmp_path: Path) -> None:
+    listed = reelwright("graph", "list", cwd=tmp_path)
+    assert {line.split()[0] for line in listed.stdout.splitlines()} >= {"story", "shot", "plain"}
+    shown = reelwright("graph", "show", "shot", cwd=tmp_path)
+    (tmp_path / "mine.yaml").write_text(shown.stdout)
+    checked = reelwright("graph", "check", "mine.yaml", cwd=tmp_path)
+    assert checked.stdout == "mine.yaml: 7 nodes and 10 edges, no fault\n"
+    assert reelwright("graph", "draw", "story", cwd=tmp_path).stdout.startswith("flowchart TD")
+    (tmp_path / "mine.yaml").write_text(shown.stdout.replace("use: sketch", "use: skech"))
+    wrong = reelwright("graph", "check", "mine.yaml", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "mine.yaml:9: there is no node kind `skech`; did you mean `sketch`?" in wrong.stderr
+
+
+def test_doctor_finds_all_that_is_needed(tmp_path: Path) -> None:
+    told = reelwright("doctor", cwd=tmp_path)
+    assert told.returncode == 0, told.stdout
+    assert re.search(r"^ok +video model +builtin", told.stdout, re.M)
+    findings = json.loads(reelwright("doctor", "--json", cwd=tmp_path).stdout)
+    assert all(finding["ok"] for finding in findings if finding["needed"])
+
+
+def test_a_run_folder_that_is_none_is_told(tmp_path: Path) -> None:
+    told = reelwright("resume", ".", cwd=tmp_path)
+    assert told.returncode == 2
+    assert told.stderr == "reelwright: . is no run folder: it has no run.yaml\n"
