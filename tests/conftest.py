@@ -7,7 +7,7 @@ import runpy
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 NO_NETWORK = Path(__file__).with_name("no_network")
 SETTINGS = ("REELWRIGHT_", "OPENAI_")
@@ -27,7 +27,13 @@ os.environ.update(
 runpy.run_path(str(NO_NETWORK / "sitecustomize.py"))
 
 # The same examples each time, on a machine that may be slow, with no files left behind.
-settings.register_profile("tests", deadline=None, database=None, derandomize=True)
+settings.register_profile(
+    "tests",
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("tests")
 
 

@@ -13,8 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PACKAGES = sorted(
-    path.parent.relative_to(ROOT).as_posix()
-    for path in [*ROOT.glob("*/reelwright*/__init__.py")]
+    path.parent.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*/reelwright*/__init__.py")]
 )
 ROOMS = sorted({Path(package).parts[0] for package in PACKAGES})
 

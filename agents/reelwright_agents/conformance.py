@@ -13,7 +13,8 @@ from reelwright_simulators import cutouts
 SCRIPTS = (
     "A red car drives from left to right on a beach. Then a ball falls and bounces.",
     "Two dogs run left in a meadow while a blue balloon rises. The dogs jump.",
-    "EXT. BEACH - DAY\n\nA girl walks to a house.\n\nGIRL\nHello.\n\nINT. ROOM - NIGHT\n\nA cat sleeps.",
+    "EXT. BEACH - DAY\n\nA girl walks to a house.\n\nGIRL\nHello.\n\n"
+    "INT. ROOM - NIGHT\n\nA cat sleeps.",
 )
 """Short scripts that any planner can film."""
 PICTURES = (Picture(), Picture(size=(256, 160), fps=Fraction(24000, 1001), frames=33))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import functools
+import math
 import unicodedata
 from collections.abc import Iterator
 
-from PIL import ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 _SYSTEM_FONTS = (
     "NotoSansCJK-Regular.ttc", "NotoSansCJKsc-Regular.otf", "Arial Unicode.ttf", "msyh.ttc",
     "DejaVuSans.ttf", "Arial.ttf",
 )  # fmt: skip
 """Asked for only when Pillow's own font, which has English letters, lacks some of the text's."""
+
+_FINER = 3
+"""Letters are drawn so much bigger and shrunk: at small sizes they stand unevenly otherwise."""
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -24,22 +28,32 @@ class Lettering:
         self.draw = draw
 
     def text(
-        self, at: tuple[int, int], text: str = "", *,
+        self, at: tuple[int, int], text: str, *,
         size: int, colour: tuple[int, int, int], right: bool = False,
     ) -> None:  # fmt: skip
         """Writes one row; `at` is on its base line, at its left end or, if `right`, its right."""
-        text, font = _shown(text, size)
-        self.draw.text(at, text, colour, font, anchor="rs" if right else "ls")
+        shown, font = _shown(text, size * _FINER)
+        left, top, end, bottom = (round(edge) for edge in font.getbbox(shown, anchor="ls"))
+        # Grown to whole pixels of the picture.
+        x, y = left // _FINER, top // _FINER
+        wide, high = -(-end // _FINER) - x, -(-bottom // _FINER) - y
+        if wide <= 0 or high <= 0:
+            return
+        mask = Image.new("L", (wide * _FINER, high * _FINER))
+        ImageDraw.Draw(mask).text((-x * _FINER, -y * _FINER), shown, 255, font, anchor="ls")
+        begin = at[0] - (width(text, size) if right else 0)
+        self.draw.bitmap((begin + x, at[1] + y), mask.reduce(_FINER), colour)
 
     def width(self, text: str, size: int) -> int:
         """Pixels that a row is wide."""
         return width(text, size)
 
 
+@functools.lru_cache(maxsize=4096)
 def width(text: str, size: int) -> int:
     """Pixels that one row of `text` is wide."""
-    text, font = _shown(text, size)
-    return round(font.getlength(text) + 0.5)
+    text, font = _shown(text, size * _FINER)
+    return math.ceil(font.getlength(text) / _FINER)
 
 
 def wrapped(text: str, *, size: int, width: int, rows: int) -> list[str]:
@@ -56,6 +70,7 @@ def wrapped(text: str, *, size: int, width: int, rows: int) -> list[str]:
 def _broken(text: str, size: int, most: int) -> Iterator[str]:
     row = ""
     for word in text.split(" "):
+        # The whole row is measured: one word can change the font of all.
         joined = f"{row} {word}" if row else word
         if width(joined, size) <= most:
             row = joined

@@ -107,16 +107,16 @@ CASES = [
 _WAYS: dict[Direction, tuple[float, float, float, float]] = {
     "right": (0.2, 0.62, 0.8, 0.62),
     "left": (0.8, 0.62, 0.2, 0.62),
-    "up": (0.5, 0.75, 0.5, 0.25),
-    "down": (0.5, 0.25, 0.5, 0.75),
+    "up": (0.5, 0.84, 0.5, 0.16),
+    "down": (0.5, 0.16, 0.5, 0.84),
 }
 """Centre at the first and at the last frame (x, y, x, y), as parts of the picture."""
 
 
 def layout_of(case: Case, *, frames: int) -> Layout:
-    """The plan of a case: a box of a third of the height on a straight line."""
+    """The plan of a case: a box on a straight line, off each point before half of the time."""
     x0, y0, x1, y1 = _WAYS[case.direction]
-    half = (0.12, 0.17)
+    half = (0.12, 0.17) if case.direction in ("left", "right") else (0.09, 0.14)
     keys = [
         Keyframe(frame=frame, box=(x - half[0], y - half[1], x + half[0], y + half[1]))
         for frame, x, y in ((0, x0, y0), (frames - 1, x1, y1))

@@ -25,6 +25,7 @@ from reelwright_generators.loading import (
     quiet,
     refuse_unfilled,
     text_encoder,
+    threads_for,
 )
 
 
@@ -34,9 +35,9 @@ class WanFilm:
     def __init__(self, folder: ModelFolder, *, device: str, dtype: str) -> None:
         self.device = device_of(device)
         self.dtype = dtype_of(dtype, self.device)
-        self.threads = torch.get_num_threads()
-        """CPU threads of every clip: sums in another order would change its last bits."""
         self.pipe = _load(folder, self.device, self.dtype)
+        self.threads = threads_for(self.pipe.transformer or self.pipe.transformer_2)
+        """CPU threads of every clip: sums in another order could change its last bits."""
 
     def film(
         self, request: Request, *, facts: Facts, max_sequence_length: int, on_step: OnStep | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ from reelwright_core.storyboards import read_storyboard, write_storyboard
 
 from reelwright_agents.planner import Script
 from reelwright_agents.reading import read_script
-from reelwright_core.errors import RunFolderError, StoryboardError
+from reelwright_core.errors import RunFolderError, StorageError, StoryboardError
 from reelwright_core.files import locked, storage_errors, sweep, write_json, write_text
 from reelwright_core.records import Stored, digest
 from reelwright_core.settings import load_settings
@@ -303,6 +304,11 @@ async def _invoke(
     except asyncio.CancelledError:
         context.stopping.set()
         raise
+    except sqlite3.OperationalError as error:
+        raise StorageError(
+            f"{context.run / CHECKPOINTS} could not be written: {error}; "
+            "see to the disk and resume, nothing that was finished is lost"
+        ) from error
 
 
 def _goes_on(context: Context, values: dict[str, Any], next_nodes: tuple[str, ...]) -> bool:

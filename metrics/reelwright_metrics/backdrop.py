@@ -65,19 +65,16 @@ def backdrops(
 def aligned(painted: Lab, *, to: Lab) -> Lab | None:
     """`painted` in the colours of `to`; none if too little of the two pictures agrees.
 
-    Per channel `gain * painted + offset`, fitted to the 60 % of the pixels that agree best, then
-    a slow drift over the picture (the smoothed difference where they agree).
+    One affine map of the colours, held near to none, fitted to the 70 % of the pixels that agree
+    best, then a slow drift over the picture (the smoothed difference where they agree).
     """
     flat, wanted = painted.reshape(-1, 3), to.reshape(-1, 3)
     keep = np.ones(len(flat), bool)
     fitted = flat
     for _ in range(5):
-        fitted = np.empty_like(flat)
-        for channel in range(3):
-            gain, offset = _line(flat[keep, channel], wanted[keep, channel])
-            fitted[:, channel] = gain * flat[:, channel] + offset
+        fitted = _recoloured(flat, flat[keep], wanted[keep])
         error = np.linalg.norm(fitted - wanted, axis=1)
-        keep = error <= np.quantile(error, 0.6)
+        keep = error <= np.quantile(error, 0.7)
     fit = fitted.reshape(painted.shape)
     agree = distance(fit, to) < 2 * SURE
     if agree.mean() < TRUSTED:
@@ -95,11 +92,13 @@ def distance(one: Lab, other: Lab) -> NDArray[np.float32]:
     return np.sqrt(0.7 * apart[..., 0] ** 2 + apart[..., 1] ** 2 + apart[..., 2] ** 2)
 
 
-def _line(x: NDArray[np.float32], y: NDArray[np.float32]) -> tuple[float, float]:
-    variance = float(x.var())
-    gain = 1.0 if variance < 4 else float(((x - x.mean()) * (y - y.mean())).mean()) / variance
-    gain = min(max(gain, 0.6), 1.6)
-    return gain, float(y.mean()) - gain * float(x.mean())
+def _recoloured(every: Lab, chosen: Lab, wanted: Lab) -> Lab:
+    """`every` [n, 3] by the affine map that takes `chosen` to `wanted`; a ridge holds it to none."""
+    middle, aim = chosen.mean(0), wanted.mean(0)
+    x, y = chosen - middle, wanted - aim
+    ridge = 40 * np.eye(3)
+    turn = np.linalg.solve(x.T @ x / len(x) + ridge, x.T @ y / len(x) + ridge)
+    return ((every - middle) @ turn + aim).astype(np.float32)
 
 
 def _still(layout: Layout) -> bool:
@@ -153,7 +152,8 @@ def _patches(middle: Lab, empty: Lab, *, smallest: float) -> Mask:
     """Where `middle` shows something that `empty` has not: patches, a little widened.
 
     A patch has a core as thick as a seventh of the smallest thing, that differs from `empty`
-    even where that is moved by two pixels: so lines that were only repainted do not count.
+    even where that is moved by two pixels: so lines that were only repainted do not count. A part
+    of the place in another tint, with the same edges, does not count either.
     """
     height, width = middle.shape[:2]
     thick = int(np.clip(round(0.15 * (smallest * height * width) ** 0.5), 3, 7))
@@ -164,8 +164,33 @@ def _patches(middle: Lab, empty: Lab, *, smallest: float) -> Mask:
         cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thick, thick)),
     )
     near = cv2.dilate(core, np.ones((7, 7), np.uint8))
-    whole = near & (distance(middle, empty) > SURE).astype(np.uint8)
-    return cv2.dilate(whole, np.ones((3, 3), np.uint8)) > 0
+    whole = np.asarray(near & (distance(middle, empty) > SURE), np.uint8)
+    return cv2.dilate(_outlined(whole, middle, empty), np.ones((3, 3), np.uint8)) > 0
+
+
+def _outlined(patches: NDArray[np.uint8], middle: Lab, empty: Lab) -> NDArray[np.uint8]:
+    """The patches that have not the edges of `empty`, or differ from it by more than a tint."""
+    here, there = _edges(middle), _edges(empty)
+    wide = np.ones((5, 5), np.uint8)
+    known, kept_up = cv2.dilate(there, wide) > 0.5 * here, cv2.dilate(here, wide) > 0.5 * there
+    count, labels = cv2.connectedComponents(patches)
+    kept = np.zeros(patches.shape, np.uint8)
+    for label in range(1, count):
+        own = cv2.dilate((labels == label).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        sharp = own & (here > np.quantile(here[own], 0.6))
+        before = own & (there > np.quantile(there[own], 0.6))
+        change = (middle - empty)[labels == label]
+        even = change.std(0).sum() < 0.7 * np.abs(change.mean(0)).sum()
+        if not even or min(known[sharp].mean(), kept_up[before].mean()) < 0.7:
+            kept[labels == label] = 1
+    return kept
+
+
+def _edges(picture: Lab) -> NDArray[np.float32]:
+    """How steeply the colour changes, per pixel."""
+    right = cv2.Sobel(picture, cv2.CV_32F, 1, 0)
+    down = cv2.Sobel(picture, cv2.CV_32F, 0, 1)
+    return np.sqrt((right**2 + down**2).sum(2)).astype(np.float32)
 
 
 def _firmly(middle: Lab, empty: Lab, *, reach: int = 2) -> NDArray[np.float32]:

@@ -118,7 +118,7 @@ class _Canvas:
 
 
 def _plain(c: _Canvas) -> None:
-    hue = np.uint8([[[c.rng.integers(0, 180), 40, 225]]])
+    hue = np.array([[[c.rng.integers(0, 180), 40, 225]]], np.uint8)
     base = cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0].astype(float)
     c.fade(c.colour(*(base + 8), spread=3), c.colour(*(base - 8), spread=3))
     c.fade(c.colour(*(base - 26), spread=3), c.colour(*(base - 34), spread=3), first=0.74)

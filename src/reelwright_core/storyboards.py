@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
@@ -36,6 +37,9 @@ from reelwright_core.story import (
 
 LIMIT = 1_000_000
 """The most bytes a storyboard file may have."""
+
+DEEPEST = 40
+"""The most levels of lists and mappings inside each other."""
 
 _HEADER = """\
 # The storyboard: what is filmed, shot by shot. Edit me and resume: only what changed is made again.
@@ -99,7 +103,7 @@ def _styled(data: object, key: str = "") -> object:
         return values
     if isinstance(data, str) and "\n" in data and _fits_a_block(data):
         return LiteralScalarString(data)
-    if isinstance(data, str) and not data.isprintable():
+    if isinstance(data, str) and not (data.isprintable() and data[:1].isalnum()):
         return DoubleQuotedScalarString(data)  # the only style that keeps every character
     return data
 
@@ -145,8 +149,6 @@ def storyboard_from_text(text: str, *, file: Path | str = "storyboard.yaml") -> 
     except (YAMLError, ValueError) as error:
         first = str(error).strip().split("\n")[0]
         raise StoryboardError(f"is not YAML: {first}", file=file) from None
-    except RecursionError:
-        raise StoryboardError("is nested too deeply", file=file) from None
     if not isinstance(data, dict):
         raise StoryboardError(
             f"a storyboard is a mapping with `schema`, `story` and `shots`, got {_short(data)}",
@@ -166,9 +168,13 @@ def _root(text: str, file: Path | str) -> Node:
 
 
 def _refuse_links(text: str, file: Path | str) -> None:
-    """Anchors, aliases and tags have no place in a storyboard, and could blow it up."""
+    """Anchors, aliases, tags and depth have no place in a storyboard, and could blow it up."""
+    depth = 0
     for event in YAML(typ="safe", pure=True).parse(text):
         line = event.start_mark.line + 1 if event.start_mark else None
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > DEEPEST:
+            raise StoryboardError("is nested too deeply", file=file, line=line)
         if getattr(event, "anchor", None) is not None:
             problem = f"anchors and aliases (`&` and `*`) are not allowed, got {event.anchor!r}"
             raise StoryboardError(problem, file=file, line=line)

@@ -38,7 +38,9 @@ _SCALING = (
     | Interpolation.FULL_CHR_H_INT
     | Interpolation.FULL_CHR_H_INP
 )
-_BT709, _LIMITED, _FULL, _RGB = 1, 1, 2, 0
+# What the files say of their colours: sRGB's primaries and curve, in RGB or by the BT.601 matrix.
+# Chromium's own converter is up to 12 of 255 off with BT.709's, and 39 when nothing is said.
+_PRIMARIES, _SRGB, _MATRIX, _RGB, _LIMITED, _FULL = 1, 13, 6, 0, 1, 2
 # No B-frames: every packet is shown when it is decoded, so clips join by their packets alone.
 _LOSSY = {"crf": "12", "preset": "medium", "bf": "0", "x264-params": "open-gop=0:keyint=48"}
 _LOSSLESS = {"qp": "0", "preset": "veryfast", "bf": "0", "x264-params": "open-gop=0:keyint=48"}
@@ -67,7 +69,8 @@ def write_video(
     `frames` is uint8 [frames, height, width, 3] or an iterable of [height, width, 3], all of one
     size, width and height even. Every file starts with a key frame, has closed groups and no
     B-frames, exact times, faststart and one encoder thread, so equal frames give equal bytes on
-    one machine. Pictures are yuv420p in BT.709, limited range, and say so; browsers play them.
+    one machine. Pictures are yuv420p (sRGB by the BT.601 matrix, limited range: the
+    file says so) and browsers play them.
     Lossless ones are RGB, of any size, and no browser plays them. Raises `InputError` for a size
     or rate that cannot be, `ValueError` for frames that are no pictures, `StorageError`.
     """
@@ -122,8 +125,8 @@ def _add_stream(container: Any, shape: tuple[int, ...], fps: Fraction, lossless:
     context.time_base = 1 / fps
     context.thread_count = 1
     context.flags |= Flags.bitexact
-    context.color_primaries = context.color_trc = _BT709
-    context.colorspace = _RGB if lossless else _BT709
+    context.color_primaries, context.color_trc = _PRIMARIES, _SRGB
+    context.colorspace = _RGB if lossless else _MATRIX
     context.color_range = _FULL if lossless else _LIMITED
     stream.options = dict(_LOSSLESS if lossless else _LOSSY)
     return stream
@@ -134,7 +137,7 @@ def _picture(frame: NDArray[np.uint8], lossless: bool) -> av.VideoFrame:
     if lossless:
         return picture
     return picture.reformat(
-        format="yuv420p", dst_colorspace=Colorspace.ITU709, interpolation=_SCALING
+        format="yuv420p", dst_colorspace=Colorspace.ITU601, interpolation=_SCALING
     )
 
 

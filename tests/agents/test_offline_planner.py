@@ -184,7 +184,8 @@ def test_quotations_are_dialogue() -> None:
 
 def test_fountain_gives_scenes_places_and_dialogue() -> None:
     storyboard = plan(
-        "Title: The Trip\n\nEXT. BEACH - DAY\n\nA red car drives left. A dog runs.\n\nMAN\n(softly)\nHi.\n\n"
+        "Title: The Trip\n\nEXT. BEACH - DAY\n\nA red car drives left. A dog runs.\n\n"
+        "MAN\n(softly)\nHi.\n\n"
         "INT. KITCHEN - NIGHT\n\nThe dog sleeps.\n\nEXT. NIGHT\n\nGIRL\nWho is there?\n"
     )
     assert storyboard.story.title == "The Trip"
@@ -304,7 +305,8 @@ NOUNS = st.sampled_from(
 VERBS = st.sampled_from(
     [
         "drives", "run", "is running", "falls", "flurbs", "chases", "leaves", "does not move", "is",
-        "jumped", "takes off", "meets", "throws", "sees", "rolls", "goes", "is red", "left", "flies",
+        "jumped", "takes off", "meets", "throws", "sees", "rolls", "goes", "is red", "left",
+        "flies",
     ]
 )  # fmt: skip
 ENDINGS = st.sampled_from(

@@ -26,7 +26,8 @@ def test_text_is_a_script_itself() -> None:
     [
         ("a.txt", "A car.", "prose"), ("a.md", "# Film\n\nA car.", "markdown"),
         ("a.fountain", "A car.", "fountain"), ("a.prompts", "A car.\nA dog.", "prompts"),
-        ("script", FOUNTAIN, "fountain"), ("b", "A car.", "prose"), ("c", "# X\n\nA car.", "markdown"),
+        ("script", FOUNTAIN, "fountain"), ("b", "A car.", "prose"),
+        ("c", "# X\n\nA car.", "markdown"),
         ("d", "Title: Film\nAuthor: Me\n\nA car drives.\n", "fountain"),
     ],
 )  # fmt: skip

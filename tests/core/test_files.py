@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -57,7 +57,7 @@ except StorageError as error:
 
 
 @contextlib.contextmanager
-def started(script: str, path: Path) -> Iterator[subprocess.Popen[str]]:
+def started(script: str, path: Path) -> Generator[subprocess.Popen[str]]:
     """A Python that runs `script` and has said its first line; killed in the end."""
     command = [sys.executable, "-c", script, str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -70,7 +70,7 @@ def started(script: str, path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextlib.contextmanager
-def mounted(folder: Path, options: str) -> Iterator[None]:
+def mounted(folder: Path, options: str) -> Generator[None]:
     """A tmpfs at `folder`; skips where mounting is not permitted."""
     folder.mkdir()
     if os.geteuid() or not shutil.which("mount"):
@@ -112,7 +112,7 @@ def test_a_crash_in_the_middle_leaves_nothing_and_keeps_what_was_there(
 ) -> None:
     (tmp_path / "kept.txt").write_text("old")
     for name in ("new.txt", "kept.txt"):
-        with pytest.raises(fault), written_whole(tmp_path / name) as aside:
+        with pytest.raises(fault), written_whole(tmp_path / name) as aside:  # noqa: PT012
             aside.write_text("half")
             raise fault
     assert [path.name for path in tmp_path.iterdir()] == ["kept.txt"]
@@ -211,7 +211,7 @@ def test_a_file_over_the_limit_of_the_process_leaves_nothing(tmp_path: Path) -> 
 
 def test_a_folder_that_may_not_be_written_is_a_storage_error(tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "ro"):
-        with pytest.raises(StorageError, match="may not be written .*choose another folder"):
+        with pytest.raises(StorageError, match=r"may not be written .*choose another folder"):
             write_text(tmp_path / "disk" / "a.txt", "a")
         with pytest.raises(StorageError, match="may not be written"), locked(tmp_path / "disk"):
             pytest.fail("there can be no lock")
@@ -239,9 +239,9 @@ def test_a_folder_in_the_place_of_a_file_is_a_storage_error(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG])
 def test_every_fault_of_a_disk_names_the_file(number: int) -> None:
-    with pytest.raises(StorageError, match=r"runs/beach/film\.mp4") as fault:
-        with storage_errors(Path("runs/beach/film.mp4")):  # noqa: SIM117
-            raise OSError(number, os.strerror(number))
+    path = Path("runs/beach/film.mp4")
+    with pytest.raises(StorageError, match=r"runs/beach/film\.mp4") as fault, storage_errors(path):
+        raise OSError(number, os.strerror(number))
     assert isinstance(fault.value.__cause__, OSError)
 
 
@@ -260,9 +260,12 @@ def test_a_second_process_is_refused_with_the_number_of_the_first(tmp_path: Path
 
 def test_a_lock_is_not_taken_twice_by_one_process_and_is_free_afterwards(tmp_path: Path) -> None:
     for _ in range(2):
-        with locked(tmp_path):
-            with pytest.raises(LockedError, match=str(os.getpid())), locked(tmp_path):
-                pytest.fail("one lock was taken twice")
+        with (
+            locked(tmp_path),
+            pytest.raises(LockedError, match=str(os.getpid())),
+            locked(tmp_path),
+        ):
+            pytest.fail("one lock was taken twice")
     with pytest.raises(RuntimeError, match="mine"), locked(tmp_path):
         raise RuntimeError("mine")
     with locked(tmp_path):

@@ -104,9 +104,7 @@ def test_the_digest_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
         (240, Fraction(240), 240),
     ],
 )
-def test_a_rate_is_an_exact_fraction(
-    given: object, rate: Fraction, written: int | str
-) -> None:
+def test_a_rate_is_an_exact_fraction(given: object, rate: Fraction, written: int | str) -> None:
     reel = Reel.model_validate({"fps": given})
     assert reel.fps == rate
     assert reel.data() == {"fps": written}

@@ -162,7 +162,9 @@ def test_a_record_with_a_right_digest_is_believed_no_more_than_what_it_says(
     assert store.find(KEY) is None
 
 
-@pytest.mark.parametrize("content", [b"", b"null", b"[]", b"3", b'{"sha256": 1}', b"\xff", b"["*99_999])
+@pytest.mark.parametrize(
+    "content", [b"", b"null", b"[]", b"3", b'{"sha256": 1}', b"\xff", b"[" * 99_999]
+)
 def test_a_record_that_is_no_record_is_a_miss(tmp_path: Path, content: bytes) -> None:
     store, _ = finished(tmp_path)
     record(tmp_path).write_bytes(content)

@@ -134,7 +134,7 @@ def test_triples_hold_relations_always_and_events_in_their_frames() -> None:
 )
 def test_a_scene_graph_names_only_who_is_there(graph: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
-        SceneGraph(**{"entities": [BALL], **graph})
+        SceneGraph.model_validate({"entities": [BALL], **graph})
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_seconds_are_derived_exactly() -> None:
 )
 def test_a_shot_that_cannot_be_filmed_is_refused(wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
-        Shot(**{"id": "s01", "prompt": "a ball", **wrong})
+        Shot.model_validate({"id": "s01", "prompt": "a ball", **wrong})
 
 
 def test_shots_do_not_share_a_default() -> None:

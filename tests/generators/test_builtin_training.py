@@ -3,17 +3,20 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from diffusers import DiffusionPipeline
+from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 
 from reelwright_core.story import Action, Place
 from reelwright_generators import builtin
 from reelwright_generators.builtin import words
-from reelwright_generators.builtin.scenes import draw, layout_of, random_scene
-from reelwright_generators.builtin.train import PRESETS, Run, fit_codec, round_trip
+from reelwright_generators.builtin.recipe import PRESETS
+from reelwright_generators.builtin.scenes import draw, random_scene
+from reelwright_generators.builtin.staging import layout_of
+from reelwright_generators.builtin.train import Run, fit_codec, round_trip
 from reelwright_simulators.places import background
 
 RECIPE = replace(PRESETS["tiny"], steps=40, save_steps=20)
@@ -46,7 +49,7 @@ def test_a_run_that_was_cut_off_ends_with_the_same_weights(run: Run, tmp_path: P
 def test_the_folder_is_a_pipeline_that_films_a_prompt(run: Run) -> None:
     folder = run.out / "model"
     profile = json.loads((folder / "reelwright.json").read_text())
-    pipe = DiffusionPipeline.from_pretrained(folder)
+    pipe: Any = DiffusionPipeline.from_pretrained(folder)
     pipe.set_progress_bar_config(disable=True)
     width, height = profile["size"]
     clip = pipe(
@@ -63,7 +66,7 @@ def test_the_folder_is_a_pipeline_that_films_a_prompt(run: Run) -> None:
 def test_the_closed_form_autoencoder_is_the_linear_map_it_was_set_to() -> None:
     recipe = replace(PRESETS["cpu"], codec_clips=40)
     codec = fit_codec(recipe)
-    vae = codec.autoencoder()
+    vae: Any = codec.autoencoder()
     figures = round_trip(vae, recipe, clips=3)
     assert figures["all"] > 27
     assert figures["moving"] > 22

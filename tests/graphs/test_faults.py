@@ -131,9 +131,9 @@ def small_disk(folder: Path, megabytes: float) -> Generator[None]:
 def test_a_full_disk_is_told_and_nothing_finished_is_lost(tmp_path: Path) -> None:
     (tmp_path / "script.txt").write_text(SCRIPT, encoding="utf-8")
     disk = tmp_path / "disk"
-    with small_disk(disk, 1.0):
+    with small_disk(disk, 1.5):
         filler = disk / "filler"
-        filler.write_bytes(b"x" * 620_000)
+        filler.write_bytes(b"x" * 1_150_000)
         ended = reelwright("film", "script.txt", "--out", "disk/run", *STILL, cwd=tmp_path)
         assert ended.returncode == 1
         assert "the disk is full" in ended.stderr

@@ -125,6 +125,10 @@ class Cast:
             if len(singles) > 1 and (wanted is None or wanted <= len(singles)):
                 return singles[: wanted or len(singles)][::-1]
             return []
+        # `The red car` is none of two cars whose colour was not said.
+        fitting = [m for m in fitting if m.count == 1 or said.colour in (None, m.colour)]
+        if not fitting:
+            return []
         exact = [m for m in fitting if said.colour is None or m.colour == said.colour]
         best = (exact or fitting)[0]
         best.colour = best.colour or said.colour

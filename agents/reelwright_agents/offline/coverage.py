@@ -52,18 +52,16 @@ def _unaccounted(shot: Shot) -> Iterator[str]:
         followed = _followed(item, shot)
         if not followed and item.low not in left:
             yield f"shot {shot.id}: `{item.text}` is neither followed nor left out"
-        doubtful = len(kinds) > 1 or counts[item.low] > 1 or "verb" in item or "number" in item
-        if followed and item.low in left and not doubtful and not _repeated(item, every):
+        # Colours, numbers and places may be left out of one thing and be followed in another.
+        certain = kinds == ["noun"] and counts[item.low] == 1 and not _repeated(item, every)
+        if followed and item.low in left and certain:
             yield f"shot {shot.id}: `{item.text}` is both followed and left out"
 
 
 def _repeated(item: Item, every: list[Item]) -> bool:
-    """Whether another word of the shot says the same: `a red car ... a crimson sky`."""
+    """Whether another word of the shot means the same thing."""
     return any(
-        item.means.get(kind) is not None and item.means.get(kind) == other.means.get(kind)
-        for other in every
-        for kind in ("colour", "place", "noun")
-        if other is not item
+        "noun" in other and other["noun"] == item["noun"] for other in every if other is not item
     )
 
 
@@ -112,8 +110,8 @@ def _done(base: str, shot: Shot) -> bool:
         return any(r.kind == "follows" for r in graph.relations)
     could = {words.ACTIONS.get(base)}
     could |= {action for (verb, _), action in words.TURN_PHRASES.items() if verb == base}
-    if could & {"moves", "approaches"}:
-        could |= {*words.TURNS.values()}
     if base in words.TRANSITIVE:
         could |= {*words.TRANSITIVE[base][:2]}
+    if could & {"moves", "approaches"}:
+        could |= {*words.TURNS.values()}
     return any(event.action in could for event in graph.events)

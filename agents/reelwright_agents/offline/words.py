@@ -70,7 +70,7 @@ _PLACES: Mapping[Place, str] = {
     "forest": "forest, forests, wood, woods, jungle, woodland, rainforest",
     "snow": "snow, ice, glacier, arctic, north pole, snowfield, winter, snowy field, ski slope",
     "desert": "desert, deserts, sahara, wasteland, savanna, savannah, canyon",
-    "sea": "sea, ocean, water, lake, river, pond, waves, underwater, bay, harbour, harbor, lagoon",
+    "sea": "sea, ocean, water, lake, river, pond, underwater, bay, harbour, harbor, lagoon",
     "night": "night, midnight, night sky, starry sky, dark, darkness",
     "space": "space, outer space, cosmos, galaxy, universe, orbit",
     "room": "room, kitchen, bedroom, living room, house interior, office, hall, classroom, "
@@ -349,6 +349,7 @@ NEUTRAL = (
 
 ADJECTIVES = _several(
     """
+    morning afternoon evening dawn dusk sunset sunrise noon summer spring autumn moment
     happy sad angry old young new beautiful pretty ugly good bad nice cute funny lazy brave
     shy fast slow quick loud quiet soft hard hot cold warm cool wet dry dirty clean shiny
     bright dark light heavy round square long wide narrow thin thick fat strong weak rich

@@ -66,6 +66,16 @@ def text(
         f"{phase['frames']} frames in batches of {phase['batch']}" for phase in recipe["phases"]
     )
     shape = recipe["shape"]
+    wide, deep, patch = shape["width"], shape["layers"], tuple(shape["patch"])
+    parts = {
+        "transformer": f"WanTransformer3DModel, {wide} wide, {deep} layers, patch {patch}",
+        "encoder": f"UMT5EncoderModel, {shape['text_layers']} layers, one token a word",
+        "vae": f"AutoencoderKLWan, {shape['channels']} channels for {shape['codec_patch']} "
+        f"x {shape['codec_patch']} pixels, set in closed form",
+    }
+    table = "\n".join(
+        f"| {name} | {said} | {sizes[name] / 1e6:.2f} M |" for name, said in parts.items()
+    )
     return f"""---
 license: apache-2.0
 library_name: diffusers
@@ -111,9 +121,7 @@ From pure noise it draws places and coloured things, but nouns and motions far l
 
 | part | class | parameters |
 |---|---|---|
-| transformer | WanTransformer3DModel, {shape["width"]} wide, {shape["layers"]} layers, patch {tuple(shape["patch"])} | {sizes["transformer"] / 1e6:.2f} M |
-| text encoder | UMT5EncoderModel, {shape["text_layers"]} layers, one token a word | {sizes["encoder"] / 1e6:.2f} M |
-| autoencoder | AutoencoderKLWan, {shape["channels"]} channels for {shape["codec_patch"]}x{shape["codec_patch"]} pixels, set in closed form | {sizes["vae"] / 1e6:.2f} M |
+{table}
 
 The autoencoder was not trained: principal components of patches, and a ridge regression back. It
 keeps {figures["all"]:.1f} dB of fresh clips, {figures["moving"]:.1f} dB where something moves.

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKLWan
+from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
@@ -40,7 +41,8 @@ class Codec:
 
     def encode(self, frames: NDArray[np.uint8]) -> Floats:
         """[..., height, width, 3] to the latents the transformer sees, [..., rows, columns, z]."""
-        return (patches(frames, self.patch) - self.mean) @ (self.basis / self.latents_std)
+        centred = patches(frames, self.patch) - self.mean
+        return np.matmul(centred, self.basis / self.latents_std, dtype=np.float32)
 
     def autoencoder(self) -> AutoencoderKLWan:
         """The same maps as a standard class."""
@@ -58,7 +60,10 @@ def patches(frames: NDArray[np.uint8], patch: int) -> Floats:
 def fit(
     clips: Sequence[NDArray[np.uint8]], *, patch: int, channels: int, whitening: float
 ) -> Codec:
-    """The codec of `clips`; `whitening` 1 makes all channels equally loud, 0 leaves them as they are."""
+    """The codec of `clips`.
+
+    `whitening` 1 makes all channels equally loud to the transformer, 0 leaves them as they are.
+    """
     seen = np.stack([patches(clip, patch) for clip in clips])
     flat = seen.reshape(-1, seen.shape[-1])
     mean = flat.mean(0)
@@ -85,7 +90,7 @@ def fit(
 
 def _neighbours(white: Floats) -> NDArray[np.float64]:
     """Each patch's 3x3 surroundings (zeros outside the picture) and a one, a row each."""
-    *lead, rows, columns, channels = white.shape
+    *_, rows, columns, channels = white.shape
     padded = np.pad(white.reshape(-1, rows, columns, channels), ((0, 0), (1, 1), (1, 1), (0, 0)))
     around = [padded[:, y : y + rows, x : x + columns] for y in range(3) for x in range(3)]
     joined = np.concatenate(
@@ -113,33 +118,29 @@ def _autoencoder(codec: Codec) -> AutoencoderKLWan:
     )
     basis, mean = torch.from_numpy(codec.basis), torch.from_numpy(codec.mean)
     spread, ridge = torch.from_numpy(codec.spread), torch.from_numpy(codec.ridge)
+    taps = ridge[:-1].reshape(3, 3, channels, values).permute(3, 2, 0, 1)
     plus, minus = slice(1, channels + 1), slice(channels + 1, 2 * channels + 1)
+    net: Any = vae
     with torch.no_grad():
-        for name, parameter in vae.named_parameters():
+        for name, parameter in net.named_parameters():
             if "gamma" not in name:
                 parameter.zero_()
-        for norm in (vae.encoder.norm_out, vae.decoder.norm_out):
+        for norm in (net.encoder.norm_out, net.decoder.norm_out):
             norm.gamma.fill_(HELD / width**0.5)
             norm.gamma[0] = width**-0.5
-        into = vae.encoder.conv_in  # the last tap of a causal kernel is the frame itself
-        into.weight[plus, :, 2, 1, 1] = (basis / spread).T
-        into.bias[plus] = -(mean @ basis) / spread
-        out = vae.encoder.conv_out
-        out.weight[:channels, plus, 2, 1, 1] = torch.diag(spread)
-        for conv in (into,):
-            conv.weight[minus], conv.bias[minus] = -conv.weight[plus], -conv.bias[plus]
-            conv.bias[0] = HELD
-        out.weight[:, minus] = -out.weight[:, plus]
-        out.bias[channels:] = -6.0
-        for conv in (vae.quant_conv, vae.post_quant_conv):
+        # The last tap in time of a causal kernel is the frame itself.
+        net.encoder.conv_in.weight[plus, :, 2, 1, 1] = (basis / spread).T
+        net.encoder.conv_in.bias[plus] = -(mean @ basis) / spread
+        net.encoder.conv_out.weight[:channels, plus, 2, 1, 1] = torch.diag(spread)
+        net.encoder.conv_out.bias[channels:] = -6.0  # a posterior as good as certain
+        net.decoder.conv_in.weight[plus, :, 2, 1, 1] = torch.diag(1 / spread)
+        net.decoder.conv_out.weight[:, plus, 2] = taps
+        net.decoder.conv_out.bias.copy_(ridge[-1])
+        for half in (net.encoder, net.decoder):
+            half.conv_in.weight[minus] = -half.conv_in.weight[plus]
+            half.conv_in.bias[minus] = -half.conv_in.bias[plus]
+            half.conv_in.bias[0] = HELD
+            half.conv_out.weight[:, minus] = -half.conv_out.weight[:, plus]
+        for conv in (net.quant_conv, net.post_quant_conv):
             conv.weight[:, :, 0, 0, 0] = torch.eye(conv.weight.shape[0])
-        into = vae.decoder.conv_in
-        into.weight[plus, :, 2, 1, 1] = torch.diag(1 / spread)
-        into.weight[minus] = -into.weight[plus]
-        into.bias[0] = HELD
-        out = vae.decoder.conv_out
-        taps = ridge[:-1].reshape(3, 3, channels, values).permute(3, 2, 0, 1)
-        out.weight[:, plus, 2] = taps
-        out.weight[:, minus, 2] = -taps
-        out.bias.copy_(ridge[-1])
     return vae.eval()

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from diffusers import (
-    AutoencoderKLWan,
+from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
+from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
     FlowMatchEulerDiscreteScheduler,
-    WanPipeline,
-    WanTransformer3DModel,
 )
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
@@ -103,20 +102,20 @@ def save(
     fresh = folder.with_name(f".{folder.name}-new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    parts = {"text_encoder": text_encoder, "transformer": transformer, "vae": vae}
-    for name, part in parts.items():
-        half = (
-            type(part).from_config(part.config)
-            if name != "text_encoder"
-            else type(part)(part.config)
-        )
-        half.load_state_dict(part.state_dict())
-        half.half().save_pretrained(fresh / name, max_shard_size="14MB")
+    copies: dict[str, torch.nn.Module] = {
+        "text_encoder": UMT5EncoderModel(text_encoder.config),
+        "transformer": transformer_of(shape),
+        "vae": cast(AutoencoderKLWan, AutoencoderKLWan.from_config(vae.config)),
+    }
+    whole = {"text_encoder": text_encoder, "transformer": transformer, "vae": vae}
+    for name, copy in copies.items():
+        copy.load_state_dict(whole[name].state_dict())
+        cast(Any, copy.half()).save_pretrained(fresh / name, max_shard_size="14MB")
     tokenizer.save_pretrained(fresh / "tokenizer")
     scheduler = FlowMatchEulerDiscreteScheduler(shift=shape.shift)
     scheduler.save_pretrained(fresh / "scheduler")
     index = {
-        "_class_name": WanPipeline.__name__,
+        "_class_name": "WanPipeline",
         "_diffusers_version": "0.36.0",
         "boundary_ratio": None,
         "expand_timesteps": False,

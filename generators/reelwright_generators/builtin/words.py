@@ -115,7 +115,7 @@ _DOES: Mapping[Action, Sequence[tuple[str, str]]] = {
         ("stays", "stay"), ("is there", "are there"),
     ),
 }  # fmt: skip
-_RELATED: Mapping[RelationKind, Sequence[str]] = {
+RELATIONS: Mapping[RelationKind, Sequence[str]] = {
     "left of": ("to the left of", "left of", "stands to the left of"),
     "right of": ("to the right of", "right of", "stands to the right of"),
     "above": ("above", "over", "flies over"),
@@ -177,7 +177,7 @@ def caption(scene: Scene, *, rng: np.random.Generator) -> str:
     place = _pick(PLACES[scene.place], rng)
     if scene.relation is not None:
         first, second = scene.actors
-        said = f"{_named(first, rng)} {_pick(_RELATED[scene.relation], rng)} {_named(second, rng)}"
+        said = f"{_named(first, rng)} {_pick(RELATIONS[scene.relation], rng)} {_named(second, rng)}"
     else:
         bare = rng.random() < 0.06
         said = " and ".join(
@@ -206,7 +206,7 @@ def _phrases() -> Iterator[str]:
             yield f"{word} {plural(word)}"
     for colour, shades in COLOURS.items():
         yield " ".join((colour, *shades))
-    for phrases in (PLACES, _SIDES, _RELATED, _CAMERA):
+    for phrases in (PLACES, _SIDES, RELATIONS, _CAMERA):
         for several in phrases.values():
             yield from several
     for one, many in _GO.items():
