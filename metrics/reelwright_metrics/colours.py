@@ -22,18 +22,29 @@ SOFT = 14.0
 """CIELAB distance at which a pixel still belongs to two colours."""
 
 
+PALE = 18.0
+"""Chroma at which a colour is told by its hue about as much as a full one."""
+
+
+def _told(lab: NDArray[np.float32]) -> NDArray[np.float32]:
+    """CIELAB [n, 3] as names go: hue counts, how full it is counts little, lightness by 0.6."""
+    chroma = np.hypot(lab[:, 1], lab[:, 2]) + 1e-6
+    fuller = 60 * (1 - np.exp(-chroma / PALE)) / chroma
+    told = np.stack([0.6 * lab[:, 0], lab[:, 1] * fuller, lab[:, 2] * fuller], axis=1)
+    return told.astype(np.float32)
+
+
 @lru_cache(maxsize=1)
 def _anchors() -> NDArray[np.float32]:
     rgb = np.array([[COLOURS[name] for name in NAMES]], np.float32) / 255
-    return cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab)[0]
+    return _told(cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab)[0])
 
 
 def shares(pixels: NDArray[np.float32]) -> Shares:
-    """How much of each colour CIELAB `pixels` [n, 3] hold; lightness counts half."""
+    """How much of each colour CIELAB `pixels` [n, 3] hold."""
     if not len(pixels):
         return np.full(len(NAMES), 1 / len(NAMES))
-    apart = pixels[:, None] - _anchors()[None]
-    apart[..., 0] *= 0.6
+    apart = _told(pixels)[:, None] - _anchors()[None]
     near = -((apart**2).sum(-1)) / (2 * SOFT**2)
     weights = np.exp(near - near.max(1, keepdims=True))
     weights /= weights.sum(1, keepdims=True)

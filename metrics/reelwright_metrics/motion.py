@@ -88,7 +88,7 @@ def _in_picture(
     blobs: list[Blob] = []
     for own in _joined(parts[:THINGS], largest=largest):
         if smallest <= own.mean() <= 0.7 and (apart[own] > 1.5 * limit).mean() >= 0.15:
-            blobs.append(_blob(picture, own, at=at))
+            blobs.append(_blob(picture, own, at=at, firm=apart > 2 * limit))
     return blobs
 
 
@@ -154,20 +154,20 @@ def _one_thing(one: Mask, other: Mask, *, largest: tuple[float, float]) -> bool:
     return fits and (stacked or other.sum() < 0.5 * one.sum())
 
 
-def _blob(picture: Lab, own: Mask, *, at: int) -> Blob:
+def _blob(picture: Lab, own: Mask, *, at: int, firm: Mask) -> Blob:
     height, width = own.shape
     left, top, right, bottom = _sides(own)
     rows, columns = np.nonzero(own)
     core = cv2.erode(own.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    if core.sum() < 0.3 * own.sum():
-        core = own
+    # Its colours are told by what is surely it: soft edges and gaps show the backdrop's.
+    sure = next((m for m in (core & firm, own & firm, core) if m.sum() >= 0.25 * own.sum()), own)
     return Blob(
         at=at,
         x=(float(columns.mean()) + 0.5) / width,
         y=(float(rows.mean()) + 0.5) / height,
         area=float(own.mean()),
         box=(left / width, top / height, right / width, bottom / height),
-        colours=shares(picture[core]),
+        colours=shares(picture[sure]),
         cut=bool(left <= 1 or top <= 1 or right >= width - 1 or bottom >= height - 1),
         mask=own,
     )

@@ -101,8 +101,11 @@ from reelwright_generators.builtin import folder
 pipe = DiffusionPipeline.from_pretrained(folder())
 clip = pipe(
     "a red car moves from left to right on a beach",
-    width={width}, height={height}, num_frames={profile["frames"] - 1},
-    num_inference_steps={profile["steps"]}, guidance_scale={profile["guidance"]},
+    width={width},
+    height={height},
+    num_frames={profile["frames"] - 1},
+    num_inference_steps={profile["steps"]},
+    guidance_scale={profile["guidance"]},
     max_sequence_length={profile["max_sequence_length"]},
     generator=torch.Generator().manual_seed(0),
 ).frames[0]
@@ -152,8 +155,10 @@ Other words are `<unk>` to it: `reelwright_generators.builtin.unknown_words(prom
 
 ## Limits
 
-- From pure noise, things are soft shapes of about the right colour in about the right place;
-  counts and the kind of thing are often wrong. Use a sketch.
+- From pure noise, places are right, but things are patches of about the right colour; what they
+  are, how many, and how they move is mostly not to be seen. Use a sketch.
+- From a sketch, things keep their shape and way, with grain around what moves: more of it the
+  higher σ is, and at σ 0.8 the shape begins to go.
 - Fine detail is lost: eyes, wheels' spokes, thin lines.
 - It knows one drawing of each noun, in one style, and no person, brand, text or photograph.
 - Things smaller than a quarter of the picture's height are smeared.

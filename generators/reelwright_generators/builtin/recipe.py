@@ -88,7 +88,7 @@ def profile_of(recipe: Recipe) -> dict[str, Any]:
         ],
         "steps": 12,
         "guidance": 2.0,
-        "noise_level": 0.65,
+        "noise_level": 0.5,
         "shift": shape.shift,
         "max_sequence_length": shape.words,
         "pipeline_frames": {

@@ -1,51 +1,105 @@
-"""The cut-out set."""
+"""The cut-out set: pictures of common nouns, and the words that mean them."""
+
 from __future__ import annotations
+
+import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+HOME = Path(__file__).parent
+ART = HOME / "art"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CutOut:
-    noun: str; plural: str; synonyms: tuple[str, ...]; kind: str; faces: str; height: float
-    rolls: bool; flies: bool; swims: bool; fixed: bool; recolours: bool; source: str; licence: str
+    """A noun with a picture."""
+
+    noun: str
+    """Singular, as it is called everywhere: `car`, `fire engine`."""
+    plural: str
+    synonyms: tuple[str, ...]
+    """Singular words and phrases that mean it."""
+    kind: str
+    """person, animal, bird, fish, insect, vehicle, aircraft, boat, plant, food, toy, ball,
+    furniture, building, nature, sky, tool, clothing, instrument, sign or thing."""
+    faces: str
+    """Where the picture looks: left, right or front."""
+    height: float
+    """Against a standing person, 1.0; pressed into 0.25..1.6 so that all can be seen."""
+    rolls: bool
+    flies: bool
+    swims: bool
+    fixed: bool
+    """It does not move by itself."""
+    recolours: bool
+    """It is still what it is in any colour."""
+    source: str
+    """Package, version and file that the picture was made from."""
+    licence: str
+
 
 @cache
 def all_cutouts() -> Mapping[str, CutOut]:
-    data = json.loads((Path(__file__).parent / "cutouts.json").read_text())
-    return {d["noun"]: CutOut(**{**d, "synonyms": tuple(d["synonyms"])}) for d in data}
+    """Every cut-out by its noun, in the alphabet's order."""
+    entries = json.loads((HOME / "cutouts.json").read_text(encoding="utf-8"))
+    return MappingProxyType(
+        {
+            entry["noun"]: CutOut(**{**entry, "synonyms": tuple(entry["synonyms"])})
+            for entry in entries
+        }
+    )
+
 
 @cache
 def words() -> Mapping[str, tuple[str, bool]]:
-    out: dict[str, tuple[str, bool]] = {}
-    for c in all_cutouts().values():
-        out[c.noun] = (c.noun, False); out[c.plural] = (c.noun, True)
-        for s in c.synonyms: out[s] = (c.noun, False); out[s + "s"] = (c.noun, True)
-    return out
+    """Every known word or phrase: its noun, and whether it is a plural."""
+    from reelwright_simulators.cutouts.plurals import plural
+
+    found: dict[str, tuple[str, bool]] = {}
+    for cut_out in all_cutouts().values():
+        found[cut_out.plural] = (cut_out.noun, True)
+        found[cut_out.noun] = (cut_out.noun, False)
+    for cut_out in all_cutouts().values():
+        for synonym in cut_out.synonyms:
+            found.setdefault(synonym, (cut_out.noun, False))
+            found.setdefault(plural(synonym), (cut_out.noun, True))
+    return MappingProxyType(found)
+
 
 def find(word: str) -> CutOut | None:
-    got = words().get(" ".join(word.lower().replace("-", " ").split()))
-    return all_cutouts()[got[0]] if got else None
+    """The cut-out that `word` means: a noun, plural or synonym, in any case and spacing."""
+    plain = " ".join(word.lower().replace("-", " ").split())
+    found = words().get(plain) or words().get(" ".join(word.lower().split()))
+    return None if found is None else all_cutouts()[found[0]]
+
+
+def slug(noun: str) -> str:
+    """The noun as the name of its picture's file."""
+    return "".join(letter if letter.isalnum() else "-" for letter in noun)
+
 
 @cache
-def picture(noun: str, *, colour: str | None = None) -> Any:
-    import cv2, numpy as np
-    from PIL import Image
-    from reelwright_simulators.cutouts.colours import COLOURS
-    if noun not in all_cutouts(): raise ValueError(f"no cut-out {noun!r}")
-    im = np.asarray(Image.open(Path(__file__).parent / "art" / f"{noun.replace(' ', '-')}.webp").convert("RGBA")).copy()
-    if colour:
-        rgb = im[..., :3]; hsv = cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV).astype(np.float32)
-        t = cv2.cvtColor(np.uint8([[COLOURS[colour]]]), cv2.COLOR_RGB2HSV)[0, 0].astype(np.float32)
-        sat = hsv[..., 1] / 255; op = im[..., 3] > 40
-        if (sat[op] > .35).mean() < .3: w = np.clip((hsv[..., 2] / 255 - .45) / .3, 0, 1)
-        else: w = np.clip((sat - .2) / .25, 0, 1)
-        v = hsv[..., 2]; m = float(np.median(v[(w > .5) & op])) if ((w > .5) & op).any() else 200.
-        new = hsv.copy(); new[..., 0] = t[0]; new[..., 1] = np.clip(t[1] * (.6 + .4 * np.clip(sat, 0, 1)), 0, 255)
-        new[..., 2] = np.clip(v / max(m, 1) * t[2], 0, 255)
-        c = cv2.cvtColor(new.astype(np.uint8), cv2.COLOR_HSV2RGB).astype(np.float32)
-        im[..., :3] = (rgb + (c - rgb) * w[..., None]).round().astype(np.uint8)
-    im.setflags(write=False)
-    return im
+def picture(noun: str, *, colour: str | None = None) -> NDArray[np.uint8]:
+    """The picture of `noun`, uint8 RGBA [height, width, 4], longest side 128, not to be changed.
+
+    `colour` is one of `colours.COLOURS`. Raises `ValueError` for a noun or colour that is none.
+    """
+    if noun not in all_cutouts():
+        near = difflib.get_close_matches(noun, all_cutouts(), n=1, cutoff=0.0)
+        raise ValueError(f"there is no cut-out {noun!r}; the nearest is {near[0]!r}")
+    from reelwright_simulators.cutouts.painting import load, recoloured
+
+    pixels = load(ART / f"{slug(noun)}.webp")
+    if colour is not None:
+        pixels = recoloured(pixels, colour)
+    pixels.setflags(write=False)
+    return pixels
