@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from pydantic import ValidationError
-from reelwright_core.storyboards import read_storyboard, write_storyboard
 
 from reelwright_agents.planner import Script
 from reelwright_agents.reading import read_script
@@ -25,6 +24,7 @@ from reelwright_core.records import Stored, digest
 from reelwright_core.settings import load_settings
 from reelwright_core.store import Store, artifacts
 from reelwright_core.story import Story, Storyboard
+from reelwright_core.storyboards import read_storyboard, write_storyboard
 from reelwright_core.takes import Artifact, Film
 from reelwright_core.yaml_file import parse_yaml, write_yaml
 from reelwright_graphs.build import Limits, build, load_results, load_storyboard

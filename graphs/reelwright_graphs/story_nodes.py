@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reelwright_core.storyboards import read_storyboard, write_storyboard
 
 from reelwright_core.errors import ShotError
 from reelwright_core.files import write_json
 from reelwright_core.records import Record
 from reelwright_core.story import Storyboard
+from reelwright_core.storyboards import read_storyboard, write_storyboard
 from reelwright_core.takes import Artifact, ShotResult
 from reelwright_core.video import read_video
 from reelwright_graphs.build import load_results, load_storyboard
@@ -129,7 +129,6 @@ class ReportNode(_StoryNode):
     def run(self, inputs: Inputs) -> Outputs:
         from reelwright_editing.contact_sheet import contact_sheet
         from reelwright_editing.report import write_report
-
         from reelwright_editing.subtitles import write_subtitles
 
         context, store = self.context, self.context.store

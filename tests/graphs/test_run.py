@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reelwright_core.storyboards import read_storyboard, write_storyboard
 
 from reelwright_core.errors import (
     GraphError,
@@ -25,6 +24,7 @@ from reelwright_core.errors import (
 )
 from reelwright_core.files import locked
 from reelwright_core.records import file_digest
+from reelwright_core.storyboards import read_storyboard, write_storyboard
 from reelwright_core.takes import Film
 from reelwright_core.video import read_video, video_facts
 from reelwright_graphs import run
@@ -58,10 +58,12 @@ def test_a_script_becomes_a_film_with_all_its_papers(tmp_path: Path) -> None:
     assert [shot.shot for shot in done.shots] == ["s01", "s02", "s03"]
     assert video_facts(done.video)[0] == done.frames == sum(s.frames for s in done.storyboard.shots)
     for name in ("film.mp4", "contact-sheet.png", "report.html", "storyboard.yaml", "run.yaml",
-                 "events.jsonl", "checkpoints.sqlite", "graphs/story.yaml", "graphs/shot.yaml"):  # fmt: skip
+                 "events.jsonl", "checkpoints.sqlite", "graphs/story.yaml",
+                 "graphs/shot.yaml"):  # fmt: skip
         assert (out / name).stat().st_size > 0, name
     for name in ("prompt.txt", "scene.json", "layout.json", "sketch.mp4", "masks.npz",
-                 "background.png", "noise.json", "clip.mp4", "critique.json", "provenance.json"):  # fmt: skip
+                 "background.png", "noise.json", "clip.mp4", "critique.json",
+                 "provenance.json"):  # fmt: skip
         assert (out / "shots/s02/take-1" / name).stat().st_size > 0, name
     assert not list(out.rglob("*.tmp-*"))
     clips = [read_video(out / f"shots/{shot.shot}/take-1/clip.mp4") for shot in done.shots]
@@ -136,18 +138,18 @@ def test_changed_dialogue_changes_subtitles_and_films_nothing(tmp_path: Path) ->
     assert "film" not in {stage for _, stage in stages(events, "stage started")}
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda out: (out / "checkpoints.sqlite").write_bytes(b"no database"),
-        lambda out: (out / "checkpoints.sqlite").unlink(),
-        lambda out: os.truncate(out / "checkpoints.sqlite", 5000),
-        lambda out: (out / "shots/s01/take-1/clip.mp4").unlink(),
-        lambda out: shutil.rmtree(out / "shots"),
-        lambda out: (out / "film.mp4").unlink(),
-        lambda out: (out / "film.mp4").write_bytes(b"torn"),
-    ],
-)
+DAMAGES: list[Callable[[Path], object]] = [
+    lambda out: (out / "checkpoints.sqlite").write_bytes(b"no database"),
+    lambda out: (out / "checkpoints.sqlite").unlink(),
+    lambda out: os.truncate(out / "checkpoints.sqlite", 5000),
+    lambda out: (out / "shots/s01/take-1/clip.mp4").unlink(),
+    lambda out: shutil.rmtree(out / "shots"),
+    lambda out: (out / "film.mp4").unlink(),
+    lambda out: (out / "film.mp4").write_bytes(b"torn"),
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_what_is_lost_or_broken_is_mended_from_the_store(
     tmp_path: Path, damage: Callable[[Path], object]
 ) -> None:

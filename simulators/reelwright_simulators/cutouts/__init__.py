@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,13 +50,13 @@ class CutOut:
 @cache
 def all_cutouts() -> Mapping[str, CutOut]:
     """Every cut-out by its noun, in the alphabet's order."""
-    entries = json.loads((HOME / "cutouts.json").read_text(encoding="utf-8"))
-    return MappingProxyType(
-        {
-            entry["noun"]: CutOut(**{**entry, "synonyms": tuple(entry["synonyms"])})
-            for entry in entries
-        }
-    )
+    entries: list[dict[str, Any]] = json.loads((HOME / "cutouts.json").read_text(encoding="utf-8"))
+    return MappingProxyType({entry["noun"]: _cut_out(entry) for entry in entries})
+
+
+def _cut_out(entry: dict[str, Any]) -> CutOut:
+    synonyms = tuple(entry.pop("synonyms"))
+    return CutOut(**entry, synonyms=synonyms)
 
 
 @cache
