@@ -57,7 +57,7 @@ def test_plan_writes_a_storyboard_and_a_sheet_and_keeps_what_is_there(
 def test_dry_run_says_what_it_would_take_and_makes_nothing(tmp_path: Path, script: Path) -> None:
     told = reelwright("film", script.name, "--dry-run", "--set", "takes.max=2", cwd=tmp_path)
     assert told.returncode == 0, told.stderr
-    assert "takes: 2 to 4 with builtin" in told.stdout
+    assert "takes: 2 to 4 with reelwright-builtin" in told.stdout
     assert re.search(r"time: about \d+ to \d+ s", told.stdout)
     assert "cost: nothing" in told.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["script.txt"]
@@ -97,7 +97,7 @@ def test_graphs_are_listed_shown_checked_and_drawn(tmp_path: Path) -> None:
 def test_doctor_finds_all_that_is_needed(tmp_path: Path) -> None:
     told = reelwright("doctor", cwd=tmp_path)
     assert told.returncode == 0, told.stdout
-    assert re.search(r"^ok +video model +builtin", told.stdout, re.M)
+    assert re.search(r"^ok +video model +reelwright-builtin", told.stdout, re.M)
     findings = json.loads(reelwright("doctor", "--json", cwd=tmp_path).stdout)
     assert all(finding["ok"] for finding in findings if finding["needed"])
 

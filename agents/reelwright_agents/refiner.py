@@ -53,7 +53,8 @@ def refine(
     last = takes[-1]
     if last.critique is None or last.critique.passed(threshold) or _flat(takes):
         return None
-    best = takes[choose(takes)[0] - takes[0].number]
+    chosen, _ = choose(takes)
+    best = next(take for take in takes if take.number == chosen)
     critique = best.critique or last.critique
     changed = (
         _layout_repair(shot, takes, critique, make_layout=make_layout)
@@ -79,7 +80,7 @@ def choose(takes: Sequence[Take]) -> tuple[int, str]:
 
 
 def new_seed(takes: Sequence[Take]) -> int:
-    """A seed for the next take, 0 to 2**63 - 1: from sha256 of the first seed and the take's number."""
+    """A seed for the next take, below 2**63: from sha256 of the first seed and its number."""
     text = f"{takes[0].noise.seed}:{takes[-1].number + 1}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1
 

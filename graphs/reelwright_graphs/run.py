@@ -97,6 +97,8 @@ def film(
         models={"generator": crew.generator().facts().sha256},
     )
     folder = _folder(out, record, checked, title=_title(source, script, storyboard))
+    if script is not None and not (folder / RUN).exists():
+        storyboard = _planned_offline(script, crew)
     with locked(folder):
         if not (folder / RUN).exists():
             _begin(folder, record, checked, storyboard)
@@ -199,6 +201,13 @@ def _refuse_other(folder: Path, record: RunRecord, graph: GraphFile) -> None:
             f"{folder} holds a run of another script, seed, graph or settings; "
             f"go on with it by `reelwright resume {folder}`, or choose another folder"
         )
+
+
+def _planned_offline(script: Script, crew: Crew) -> Storyboard | None:
+    """The plan where it costs nothing: a script that cannot be filmed is then told at once."""
+    if crew.settings.planner.brain != "offline":
+        return None
+    return crew.planner().storyboard(script, picture=crew.picture())
 
 
 def _begin(

@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from reelwright_core.story import Direction, Event, FrameSpan
+from reelwright_core.story import Event, FrameSpan
 from reelwright_core.takes import Question, QuestionKind
 from reelwright_metrics import paths
 from reelwright_metrics.assign import Path, Thing, Watched
@@ -73,7 +73,7 @@ def _presence(asked: Asked, watched: Watched) -> Found:
     them = watched.of(asked.entity or "")
     due = np.array([_due(thing) for thing in them])
     there = np.array([_there(thing) for thing in them])
-    wrong = due.any(0) & ~(there & due).any(0)
+    wrong = np.asarray(due.any(0) & ~(there & due).any(0))
     shares = [
         float((t & d).sum() / d.sum()) if d.any() else float(t.any())
         for t, d in zip(there, due, strict=True)
@@ -191,6 +191,10 @@ def _path(asked: Asked, watched: Watched) -> Found:
 
 
 def _bounces(thing: Thing, during: NDArray[np.bool_], watched: Watched) -> tuple[float, str]:
+    # The fall that it bounces from may be told as an event of its own, just before.
+    during = during.copy()
+    first = int(during.argmax())
+    during[max(0, first - max(2, len(during) // 3)) : first] = True
     planned, seen = paths.rebound(thing.planned[during]), paths.rebound(thing.seen[during])
     need = float(np.clip(0.35 * planned, 0.03, 0.1))
     return half(seen, need), f"came back up by {seen:.0%} of the height".replace("%", " %")
@@ -273,29 +277,45 @@ def _stillness(asked: Asked, watched: Watched) -> Found:
 def _order(asked: Asked, watched: Watched) -> Found:
     one, other = _event(asked, watched), _event(asked, watched, 1)
     during = _during(one, watched) | _during(other, watched)
+    if one.actor == other.actor:
+        # What one thing does in turn is in order when it does each in the frames meant for it.
+        done = [_done(asked.events[place], watched) for place in (0, 1)]
+        score = min(score for score, _ in done)
+        return score, ", then ".join(seen for _, seen in done), during & (score < 0.5)
     seen = [_onset(event, watched, planned=False) for event in (one, other)]
     planned = [_onset(event, watched, planned=True) for event in (one, other)]
     if seen[0] is None or seen[1] is None:
-        who = (one, other)[0 if seen[0] is None else 1].actor
-        return 0.0, f"{who.replace('-', ' ')} was not seen to move", during
+        who = watched.shot.scene_graph.entity((one, other)[0 if seen[0] is None else 1].actor)
+        return 0.0, f"the {who.noun} was not seen to move", during
     gap = seen[1] - seen[0]
     due = None if planned[0] is None or planned[1] is None else planned[1] - planned[0]
     score = half(gap, max(0.35 * due, 0.3) if due is not None else 1.0)
-    return score, f"{abs(gap):.1f} frames {'later' if gap < 0 else 'earlier'}", during & (score < 0.5)
+    return (
+        score,
+        f"{abs(gap):.1f} frames {'later' if gap < 0 else 'earlier'}",
+        during & (score < 0.5),
+    )
+
+
+def _done(event: int, watched: Watched) -> tuple[float, str]:
+    """How well one event is seen, and the measured words."""
+    told = watched.shot.scene_graph.events[event]
+    asked = Asked(kind="path", text="", expected="", events=[event])
+    turns = told.action in ("bounces", "jumps", "circles", "approaches")
+    if turns or direction_of(told) is None:
+        return _path(asked, watched)[:2]
+    return _direction(asked, watched)[:2]
 
 
 def _onset(event: Event, watched: Watched, *, planned: bool) -> float | None:
     """When an event is well under way, in pictures: the mean over the actor's things."""
-    towards: Mapping[str, Direction] = {"bounces": "down", "jumps": "up"}
-    way = direction_of(event) or towards.get(event.action)
-    resized = event.action == "approaches" or (event.action == "leaves" and way is None)
-    again = sum(e.actor == event.actor for e in watched.shot.scene_graph.events) > 1
+    resized = event.action == "approaches" or (event.action == "leaves" and not event.direction)
     times: list[float] = []
     for thing in watched.of(event.actor):
         path = thing.planned if planned else thing.seen
-        at = paths.when(path, way if again else None)
+        at = paths.when(path)
         if at is None and resized:
-            at = paths.when(path, None, grows=True)
+            at = paths.when(path, grows=True)
         if at is not None:
             times.append(at)
     return float(np.mean(times)) if times else None

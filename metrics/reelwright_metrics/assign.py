@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from reelwright_core.story import Entity, Layout, Shot, Track
 from reelwright_metrics.colours import Shares, alike, looks
-from reelwright_metrics.motion import Blob, Trace, matching
+from reelwright_metrics.motion import Trace, matching
 
 Path = NDArray[np.float64]
 """[pictures, 3]: x and y of the centre and the square root of the area, as parts of the picture;
@@ -69,7 +69,9 @@ def assign(
     that a thing that goes the wrong way is still known by its looks.
     """
     slots = [
-        (entity, instance) for entity in shot.scene_graph.entities for instance in range(entity.count)
+        (entity, instance)
+        for entity in shot.scene_graph.entities
+        for instance in range(entity.count)
     ]
     plans = [_planned(layout, entity.id, instance, frames) for entity, instance in slots]
     costs = np.array(
@@ -142,9 +144,7 @@ def _extras(things: Sequence[Thing], spare: Sequence[Trace]) -> dict[str, list[T
 def _planned(layout: Layout, entity: str, instance: int, frames: NDArray[np.int64]) -> Path:
     """Where the layout has a thing in each picture: the part of its box inside the picture."""
     path = np.full((len(frames), 3), np.nan)
-    track = next(
-        (t for t in layout.tracks if (t.entity, t.instance) == (entity, instance)), None
-    )
+    track = next((t for t in layout.tracks if (t.entity, t.instance) == (entity, instance)), None)
     if track is None:
         return path
     for index, frame in enumerate(frames):

@@ -42,10 +42,11 @@ def backdrops(
     """The empty place behind each picture of `clip`: [pictures, height, width, 3].
 
     `frames` tells which frame of the layout each picture is, `smallest` how much of the picture
-    the smallest thing covers: what is much thinner is no thing that stands still. Seen with a still camera: the median
-    over time where it agrees with `painted` (its colours aligned to the clip), else, in patches
-    that differ, `painted`: what stands still there is a thing. Without a painted place, or where
-    the clip shows another one, a smooth picture fitted to the borders stands in for it. With a
+    the smallest thing covers: what is much thinner is no thing that stands still. With a still
+    camera it is the median over time where that agrees with `painted` (its colours aligned to the
+    clip), else, in patches that differ, `painted`: what stands still there is a thing. Without a
+    painted place, or where the clip shows another one, a smooth picture fitted to the borders
+    stands in for it. With a
     moving camera all of this is done in the first frame's view, by the layout's movement.
     """
     moves = [_movement(layout, int(frame), clip.shape[2], clip.shape[1]) for frame in frames]
@@ -86,6 +87,16 @@ def aligned(painted: Lab, *, to: Lab) -> Lab | None:
     return (fit + drift * np.minimum(1, 4 * thick)[..., None]).astype(np.float32)
 
 
+def tinge(clip: Lab, *, painted: Lab) -> Lab:
+    """How the colours of the clip are off those of the painted place: [3], each at most 15.
+
+    Medians over the picture of the difference to the clip's median over time: what a generator
+    does to all colours alike.
+    """
+    off = np.median((np.median(clip, axis=0) - painted).reshape(-1, 3), axis=0)
+    return np.clip(off, -15, 15).astype(np.float32)
+
+
 def distance(one: Lab, other: Lab) -> NDArray[np.float32]:
     """How different two pictures look, per pixel; lightness counts a little less than hue."""
     apart = one - other
@@ -93,7 +104,7 @@ def distance(one: Lab, other: Lab) -> NDArray[np.float32]:
 
 
 def _recoloured(every: Lab, chosen: Lab, wanted: Lab) -> Lab:
-    """`every` [n, 3] by the affine map that takes `chosen` to `wanted`; a ridge holds it to none."""
+    """`every` [n, 3] by the affine map from `chosen` to `wanted`, held near to none by a ridge."""
     middle, aim = chosen.mean(0), wanted.mean(0)
     x, y = chosen - middle, wanted - aim
     ridge = 40 * np.eye(3)
@@ -164,7 +175,7 @@ def _patches(middle: Lab, empty: Lab, *, smallest: float) -> Mask:
         cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thick, thick)),
     )
     near = cv2.dilate(core, np.ones((7, 7), np.uint8))
-    whole = np.asarray(near & (distance(middle, empty) > SURE), np.uint8)
+    whole = ((near > 0) & (distance(middle, empty) > SURE)).astype(np.uint8)
     return cv2.dilate(_outlined(whole, middle, empty), np.ones((3, 3), np.uint8)) > 0
 
 

@@ -40,21 +40,26 @@ def _anchors() -> NDArray[np.float32]:
     return _told(cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab)[0])
 
 
+def memberships(pixels: NDArray[np.float32]) -> NDArray[np.float64]:
+    """How much each of CIELAB `pixels` [n, 3] belongs to each colour: [n, 11], rows add up to 1."""
+    apart = _told(pixels)[:, None] - _anchors()[None]
+    near = -((apart**2).sum(-1)) / (2 * SOFT**2)
+    weights = np.exp(near - near.max(1, keepdims=True)).astype(np.float64)
+    return weights / weights.sum(1, keepdims=True)
+
+
 def shares(pixels: NDArray[np.float32]) -> Shares:
     """How much of each colour CIELAB `pixels` [n, 3] hold."""
     if not len(pixels):
         return np.full(len(NAMES), 1 / len(NAMES))
-    apart = _told(pixels)[:, None] - _anchors()[None]
-    near = -((apart**2).sum(-1)) / (2 * SOFT**2)
-    weights = np.exp(near - near.max(1, keepdims=True))
-    weights /= weights.sum(1, keepdims=True)
-    return weights.mean(0).astype(np.float64)
+    return memberships(pixels).mean(0)
 
 
 @lru_cache(maxsize=4096)
 def _looks(noun: str, known: bool, colour: Colour | None) -> bytes:
-    if known and cutouts.find(noun) is not None:
-        picture = cutouts.picture(noun, colour=colour)
+    cut = cutouts.find(noun) if known else None
+    if cut is not None:
+        picture = cutouts.picture(cut.noun, colour=colour)
         rgb = picture[picture[..., 3] > 127][:, :3]
         rgb = rgb[:: max(1, len(rgb) // 2000)]
     else:

@@ -10,8 +10,9 @@ from reelwright_core.story import Layout, Shot
 from reelwright_core.takes import Blame, Critique, Question
 from reelwright_metrics.answers import answer
 from reelwright_metrics.assign import Watched, assign, extents
-from reelwright_metrics.backdrop import backdrops, to_lab
+from reelwright_metrics.backdrop import backdrops, tinge, to_lab
 from reelwright_metrics.motion import find, link
+from reelwright_metrics.parting import pairs, parted
 from reelwright_metrics.questions import name, questions
 
 SIDE = 192
@@ -74,10 +75,13 @@ def watch_pixels(
     if painted is not None and painted.shape != pictures.shape[1:]:
         painted = cv2.resize(painted, (pictures.shape[2], pictures.shape[1])).astype(np.float32)
     clip = to_lab(pictures)
+    if painted is not None:
+        clip -= tinge(clip, painted=painted)
     smallest, widest, highest = extents(layout)
     behind = backdrops(clip, painted=painted, layout=layout, frames=planned, smallest=smallest)
     least = float(np.clip(0.12 * smallest, 0.001, 0.01))
-    traces = link(find(clip, behind, smallest=least, largest=(widest, highest)))
+    found = find(clip, behind, smallest=least, largest=(widest, highest))
+    traces = link(parted(found, clip, pairs=pairs(shot, layout)))
     lasting = [trace for trace in traces if len(trace.blobs) >= min(3, count)]
     return assign(shot, layout, lasting, frames=planned)
 
@@ -112,16 +116,17 @@ def advice(shot: Shot, answers: list[Question]) -> list[str]:
         if question.passed:
             continue
         who = names.get(question.entity or "", "the picture")
+        seen, due = question.seen, question.expected
         line = {
             "presence": f"{who} could not be seen: say it more clearly, or make it larger",
-            "count": f"{who}: {question.seen} instead of {question.expected}: set them further apart",
-            "colour": f"{who} looks {question.seen} instead of {question.expected}: repeat the colour",
-            "direction": f"{who} {question.seen}; it should go {question.expected}: keep more of the sketch",
-            "path": f"{who} {question.seen}; it was expected {question.expected}: keep more of the sketch",
-            "order": f"{who}: {question.seen}; expected {question.expected}: keep more of the sketch",
-            "relation": f"{who} is {question.seen}; expected {question.expected}: set them further apart",
-            "stillness": f"{who} {question.seen} but should stand still: keep more of the sketch",
-        }.get(question.kind, f"{question.text} {question.seen}")
+            "count": f"{who}: {seen} instead of {due}: set them further apart",
+            "colour": f"{who} looks {seen} instead of {due}: repeat the colour",
+            "direction": f"{who} {seen}; it should go {due}: keep more of the sketch",
+            "path": f"{who} {seen}; it was expected {due}: keep more of the sketch",
+            "order": f"{who}: {seen}; expected {due}: keep more of the sketch",
+            "relation": f"{who} is {seen}; expected {due}: set them further apart",
+            "stillness": f"{who} {seen} but should stand still: keep more of the sketch",
+        }.get(question.kind, f"{question.text} {seen}")
         told.append(line[0].upper() + line[1:])
     return told
 

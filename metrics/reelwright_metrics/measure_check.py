@@ -169,7 +169,9 @@ def _plan(rng: np.random.Generator, place: Place) -> tuple[SceneGraph, list[Trac
             ground=GROUND[place] or 0.8, rng=rng,
         )  # fmt: skip
     relations: list[Relation] = []
-    if kinds == 2 and all(event.action in ("stays", "falls", "jumps", "bounces", "rises") for event in events):
+    if kinds == 2 and all(
+        event.action in ("stays", "falls", "jumps", "bounces", "rises") for event in events
+    ):
         kind: RelationKind = "left of" if lanes[0] < lanes[1] else "right of"
         relations.append(Relation(subject=entities[0].id, kind=kind, object=entities[1].id))
     return SceneGraph(entities=entities, relations=relations, events=events), tracks
@@ -236,7 +238,16 @@ def _falls(x: float, high: float, ground: float, room: float) -> Keys:
 
 def _bounces(x: float, high: float, ground: float, room: float) -> Keys:
     drop = ground - high - 0.02
-    heights = [(0, 1), (0.2, 0.6), (0.35, 0), (0.5, 0.45), (0.6, 0.5), (0.7, 0.4), (0.85, 0), (1, 0.2)]
+    heights = [
+        (0, 1),
+        (0.2, 0.6),
+        (0.35, 0),
+        (0.5, 0.45),
+        (0.6, 0.5),
+        (0.7, 0.4),
+        (0.85, 0),
+        (1, 0.2),
+    ]
     return [(p, x, ground - drop * h, high) for p, h in heights]
 
 
@@ -262,7 +273,10 @@ def _circles(x: float, high: float, ground: float, room: float) -> Keys:
 
 
 def _jumps(x: float, high: float, ground: float, room: float) -> Keys:
-    return [(p, x, ground - 0.25 * h, high) for p, h in ((0, 0), (0.25, 0.75), (0.5, 1), (0.75, 0.75), (1, 0))]
+    return [
+        (p, x, ground - 0.25 * h, high)
+        for p, h in ((0, 0), (0.25, 0.75), (0.5, 1), (0.75, 0.75), (1, 0))
+    ]
 
 
 def _stays(x: float, high: float, ground: float, room: float) -> Keys:

@@ -88,7 +88,7 @@ def _in_picture(
     blobs: list[Blob] = []
     for own in _joined(parts[:THINGS], largest=largest):
         if smallest <= own.mean() <= 0.7 and (apart[own] > 1.5 * limit).mean() >= 0.15:
-            blobs.append(_blob(picture, own, at=at, firm=apart > 2 * limit))
+            blobs.append(blob_of(picture, own, at=at, firm=apart > 2 * limit))
     return blobs
 
 
@@ -119,7 +119,9 @@ def _cut(whole: Mask, *, largest: tuple[float, float]) -> list[Mask]:
         worn = cv2.erode(worn, np.ones((3, 3), np.uint8))
         seeds = [seed for seed in _connected(worn > 0) if seed.sum() >= 0.2 * worn.sum()]
         if len(seeds) > 1:
-            far = [cv2.distanceTransform((~seed).astype(np.uint8), cv2.DIST_L2, 3) for seed in seeds]
+            far = [
+                cv2.distanceTransform((~seed).astype(np.uint8), cv2.DIST_L2, 3) for seed in seeds
+            ]
             nearest = np.argmin(np.stack(far), axis=0)
             return [whole & (nearest == index) for index in range(len(seeds))]
     return [whole]
@@ -154,12 +156,13 @@ def _one_thing(one: Mask, other: Mask, *, largest: tuple[float, float]) -> bool:
     return fits and (stacked or other.sum() < 0.5 * one.sum())
 
 
-def _blob(picture: Lab, own: Mask, *, at: int, firm: Mask) -> Blob:
+def blob_of(picture: Lab, own: Mask, *, at: int, firm: Mask) -> Blob:
+    """The blob of the pixels `own` [height, width]; its `firm` ones tell its colours."""
     height, width = own.shape
     left, top, right, bottom = _sides(own)
     rows, columns = np.nonzero(own)
     core = cv2.erode(own.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    # Its colours are told by what is surely it: soft edges and gaps show the backdrop's.
+    # Soft edges and gaps show the backdrop's colours.
     sure = next((m for m in (core & firm, own & firm, core) if m.sum() >= 0.25 * own.sum()), own)
     return Blob(
         at=at,
@@ -189,7 +192,7 @@ def _shadow(picture: Lab, empty: Lab, *, limit: float) -> Mask:
     for label in range(1, count):
         wide, high = stats[label, cv2.CC_STAT_WIDTH], stats[label, cv2.CC_STAT_HEIGHT]
         flat[label] = wide > 1.6 * high and high < 0.13 * height
-    return flat[np.asarray(labels)]
+    return flat[np.asarray(labels, np.int64)]
 
 
 def _whole(mask: Mask) -> Mask:

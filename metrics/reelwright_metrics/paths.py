@@ -100,11 +100,12 @@ def trembling(path: Path, *, around: Path | None = None) -> float:
     return float(np.quantile(np.hypot(*(places - np.median(places, axis=0)).T), 0.9))
 
 
-def when(path: Path, direction: Direction | None, *, grows: bool = False) -> float | None:
-    """The picture by which its movement (in `direction`) has begun; none if it rests.
+def when(path: Path, *, grows: bool = False) -> float | None:
+    """The picture by which its movement has begun; none if it rests.
 
     It has begun when 15 % of it is done. Steps of less than 0.006 of the picture are left out, and
-    so is a movement that adds up to less than 0.05. With `grows` it is the change of size that counts.
+    so is a movement that adds up to less than 0.05. With `grows` it is the change of size that
+    counts.
     """
     at = np.flatnonzero(np.isfinite(path[:, 0]))
     if len(at) < 3:
@@ -112,10 +113,7 @@ def when(path: Path, direction: Direction | None, *, grows: bool = False) -> flo
     smooth = path[at].copy()
     smooth[1:-1] = (path[at[:-2]] + 2 * path[at[1:-1]] + path[at[2:]]) / 4
     x, y, side = np.diff(smooth, axis=0).T
-    pace = {
-        "right": x, "left": -x, "down": y, "up": -y,
-        None: np.abs(side) if grows else np.hypot(x, y),
-    }[direction]  # fmt: skip
+    pace = np.abs(side) if grows else np.hypot(x, y)
     pace = np.where(pace > STEP * np.diff(at), pace, 0)
     total = float(pace.sum())
     if total < 0.05:

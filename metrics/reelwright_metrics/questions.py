@@ -9,6 +9,8 @@ from types import MappingProxyType
 from reelwright_core.records import Record
 from reelwright_core.story import Action, Direction, Entity, Event, Layout, Relation, Shot
 from reelwright_core.takes import QuestionKind
+from reelwright_simulators import cutouts
+from reelwright_simulators.cutouts import plurals
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
@@ -22,14 +24,6 @@ WAYS: Mapping[Direction, str] = MappingProxyType(
     }
 )
 """How a direction is said of something that goes there."""
-
-_PLURALS: Mapping[str, str] = MappingProxyType(
-    {
-        "child": "children", "deer": "deer", "fish": "fish", "foot": "feet", "goose": "geese",
-        "man": "men", "mouse": "mice", "ox": "oxen", "person": "people", "sheep": "sheep",
-        "tooth": "teeth", "woman": "women", "wolf": "wolves", "leaf": "leaves", "knife": "knives",
-    }
-)  # fmt: skip
 
 _VERBS: Mapping[Action, tuple[str, str]] = MappingProxyType(
     {
@@ -65,10 +59,10 @@ class Asked(Record):
 
 
 def questions(shot: Shot, layout: Layout) -> list[Asked]:
-    """What to look for in a clip of `shot`, no question twice; things without a track are asked too.
+    """What to look for in a clip of `shot`, no question twice.
 
-    `layout` says over how many frames the events are spread: events that start within an eighth
-    of it of each other count as simultaneous, so nothing is asked about their order.
+    Things without a track are asked too. `layout` says how long the clip is: events that start
+    within an eighth of it of each other are simultaneous, and not asked for their order.
     """
     asked: dict[tuple[str, str], Asked] = {}
     for question in _all(shot, layout):
@@ -202,17 +196,9 @@ def things(count: int) -> str:
 
 
 def plural(noun: str) -> str:
-    """`dog` becomes `dogs`; a name of several words changes its last one."""
-    head, _, last = noun.rpartition(" ")
-    if last in _PLURALS:
-        many = _PLURALS[last]
-    elif last.endswith(("s", "x", "z", "ch", "sh")):
-        many = f"{last}es"
-    elif last.endswith("y") and last[-2:-1] not in "aeiou":
-        many = f"{last[:-1]}ies"
-    else:
-        many = f"{last}s"
-    return f"{head} {many}" if head else many
+    """`dog` becomes `dogs`; a word that the cut-out set knows as it has it."""
+    cut = cutouts.find(noun)
+    return cut.plural if cut is not None and cut.noun == noun else plurals.plural(noun)
 
 
 def _bare(entity: Entity) -> str:

@@ -95,9 +95,7 @@ def _follows(one: Boxes, other: Boxes) -> NDArray[np.float64]:
 
 def _meets(one: Boxes, other: Boxes, close: NDArray[np.float64]) -> NDArray[np.float64]:
     """They end up closer than they began, and close: the same value in every picture."""
-    apart = np.hypot(
-        _centre(one, 0) - _centre(other, 0), _centre(one, 1) - _centre(other, 1)
-    )
+    apart = np.hypot(_centre(one, 0) - _centre(other, 0), _centre(one, 1) - _centre(other, 1))
     seen = np.flatnonzero(np.isfinite(apart))
     if len(seen) < 2:
         return close
