@@ -50,8 +50,9 @@ def spans(wrong: NDArray[np.bool_], watched: Watched) -> list[FrameSpan]:
     ends = [*watched.frames[1:].tolist(), watched.layout.frames]
     joined: list[FrameSpan] = []
     for index in np.flatnonzero(wrong).tolist():
-        first, last = int(watched.frames[index]), int(ends[index]) - 1
-        if joined and joined[-1].last == first - 1:
+        first = int(watched.frames[index])
+        last = max(first, int(ends[index]) - 1)
+        if joined and joined[-1].last >= first - 1:
             joined[-1] = FrameSpan(first=joined[-1].first, last=last)
         else:
             joined.append(FrameSpan(first=first, last=last))
@@ -162,7 +163,7 @@ def _direction(asked: Asked, watched: Watched) -> Found:
         moves.append(move)
         far, across = paths.along(move, way)
         need = float(np.clip(0.4 * ahead, 0.06, 0.15))
-        straight = 1.0 if far >= across or ahead < 0.15 else max(0.0, far / across)
+        straight = 1.0 if far >= across or ahead < 0.15 else max(0.0, far) / max(across, 1e-9)
         scores.append(half(far, need) * straight)
     if all(thing.trace is None for thing in watched.of(event.actor)):
         return 0.0, "not seen", during

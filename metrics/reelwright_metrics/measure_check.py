@@ -36,6 +36,7 @@ from reelwright_core.story import (
 )
 from reelwright_core.takes import QuestionKind
 from reelwright_metrics.measure import MeasuringCritic
+from reelwright_metrics.testing import degrade
 from reelwright_simulators import cutouts
 from reelwright_simulators.painter import paint
 from reelwright_simulators.places import GROUND
@@ -79,26 +80,6 @@ def scene(seed: int) -> Scene:
         clip=degrade(other.frames, seed=seed),
         background=painting.background,
     )
-
-
-def degrade(frames: Frames, *, seed: int) -> Frames:
-    """`frames` as a small generator leaves them: soft, noisy, and in slightly other colours."""
-    rng = np.random.default_rng([seed, 13])
-    height, width = frames.shape[1:3]
-    gain, shift = rng.uniform(0.88, 1.12, 3), rng.normal(0, 6, 3)
-    made = np.empty_like(frames)
-    mottle = rng.normal(0, 4, (height // 8, width // 8, 3)).astype(np.float32)
-    for index, frame in enumerate(frames):
-        coarse = cv2.resize(frame, (width // 3, height // 3), interpolation=cv2.INTER_AREA)
-        soft = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-        mixed = 0.35 * frame + 0.65 * soft.astype(np.float32)
-        drift = mottle + rng.normal(0, 2.5, mottle.shape).astype(np.float32)
-        mixed += cv2.resize(drift, (width, height), interpolation=cv2.INTER_CUBIC)
-        grey = mixed.mean(2, keepdims=True)
-        mixed = grey + (mixed - grey) * rng.normal(0.95, 0.02)
-        noisy = mixed * gain + shift + rng.normal(0, 4, mixed.shape)
-        made[index] = np.clip(noisy + 0.5, 0, 255).astype(np.uint8)
-    return made
 
 
 def rates(scenes: Sequence[Scene]) -> dict[QuestionKind, dict[str, tuple[int, int]]]:

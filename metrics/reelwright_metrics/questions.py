@@ -84,28 +84,30 @@ def _all(shot: Shot, layout: Layout) -> Iterator[Asked]:
 
 def _of_entity(entity: Entity, called: str) -> Iterator[Asked]:
     many = entity.count > 1
+    is_ = "Are" if many else "Is"
     what = called.removeprefix("the ").removeprefix(f"{NUMBERS[entity.count]} ")
+    alone = what == _bare(entity).removeprefix(f"{NUMBERS[entity.count]} ")
     article = "" if many else "an " if what[0] in "aeiou" else "a "
-    if called.startswith(tuple(f"the {ordinal}" for ordinal in ORDINALS)):
-        article = "the "
     yield Asked(
         kind="presence",
-        text=f"{'Are' if many else 'Is'} there {article}{what}?",
+        text=f"{is_} there {article}{what}?",
         entity=entity.id,
         expected="to be seen",
     )
-    number = NUMBERS[entity.count] if many else "only one"
-    yield Asked(
-        kind="count",
-        text=f"{'Are' if many else 'Is'} there {number} {what}?",
-        entity=entity.id,
-        expected=things(entity.count),
-    )
+    if alone:
+        # Of several of the same name nobody could say which of them is one too many.
+        number = NUMBERS[entity.count] if many else "only one"
+        yield Asked(
+            kind="count",
+            text=f"{is_} there {number} {what}?",
+            entity=entity.id,
+            expected=things(entity.count),
+        )
     if entity.colour is not None:
         bare = called.replace(f"{entity.colour} ", "", 1)
         yield Asked(
             kind="colour",
-            text=f"{'Are' if many else 'Is'} {bare} {entity.colour}?",
+            text=f"{is_} {bare} {entity.colour}?",
             entity=entity.id,
             expected=entity.colour,
         )
