@@ -43,5 +43,5 @@ class Planner(Protocol):
         ...
 
     def layout(self, shot: Shot, *, faults: Sequence[str] = ()) -> Layout:
-        """Where everything in `shot` is in each frame; `faults` tells what to mend of an earlier one."""
+        """Where everything in `shot` is in each frame; `faults` says what to mend of an earlier."""
         ...

@@ -6,7 +6,7 @@ passes with a fair part of the planned amount: `half(measured, need)` is 0.5 at 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from reelwright_core.story import Event, FrameSpan
 from reelwright_core.takes import Question, QuestionKind
 from reelwright_metrics import paths
-from reelwright_metrics.assign import Path, Thing, Watched
+from reelwright_metrics.assign import Thing, Watched
 from reelwright_metrics.colours import colour_scores
 from reelwright_metrics.questions import Asked, direction_of, things
 from reelwright_metrics.relations import held
+from reelwright_metrics.shapes import SHAPES, half, moved, slide_of
 
 Found = tuple[float, str, NDArray[np.bool_]]
 """Score, measured words, and the pictures in which it fails."""
@@ -38,11 +39,6 @@ def answer(asked: Asked, watched: Watched) -> Question:
         seen=seen,
         spans=spans(wrong, watched),
     )
-
-
-def half(measured: float, need: float) -> float:
-    """0 at nothing or the wrong sign, 0.5 at `need`, 1 at twice that."""
-    return float(np.clip(0.5 * measured / max(need, 1e-6), 0, 1))
 
 
 def spans(wrong: NDArray[np.bool_], watched: Watched) -> list[FrameSpan]:
@@ -137,19 +133,12 @@ def _during(event: Event, watched: Watched) -> NDArray[np.bool_]:
     return wider
 
 
-def _slide(watched: Watched) -> Path:
-    """How the planned backdrop slides: [pictures, 3], the last column nought."""
-    part = watched.frames / max(watched.layout.frames - 1, 1)
-    across, down = watched.layout.background_shift
-    return np.stack([part * across, part * down, part * 0], axis=1)
-
-
 def _direction(asked: Asked, watched: Watched) -> Found:
     event = _event(asked, watched)
     way = direction_of(event)
     assert way is not None
     during = _during(event, watched)
-    slide = _slide(watched)
+    slide = slide_of(watched)
     scores: list[float] = []
     moves: list[tuple[float, float]] = []
     for thing in watched.of(event.actor):
@@ -171,90 +160,14 @@ def _direction(asked: Asked, watched: Watched) -> Found:
     return score, moved(np.mean(moves, axis=0)), during & (score < 0.5)
 
 
-def moved(move: Sequence[float]) -> str:
-    """`moved 43 % to the left`, by the larger part of the movement."""
-    x, y = move[0], move[1]
-    if max(abs(x), abs(y)) < 0.03:
-        return "hardly moved"
-    if abs(x) >= abs(y):
-        return f"moved {abs(x):.0%} to the {'right' if x > 0 else 'left'}".replace("%", " %")
-    return f"moved {abs(y):.0%} {'down' if y > 0 else 'up'}".replace("%", " %")
-
-
 def _path(asked: Asked, watched: Watched) -> Found:
     event = _event(asked, watched)
     during = _during(event, watched)
-    measured = [_SHAPES[event.action](t, during, watched) for t in watched.of(event.actor)]
+    measured = [SHAPES[event.action](t, during, watched) for t in watched.of(event.actor)]
     if all(thing.trace is None for thing in watched.of(event.actor)):
         return 0.0, "not seen", during
     score = float(np.mean([score for score, _ in measured]))
     return score, measured[0][1], during & (score < 0.5)
-
-
-def _bounces(thing: Thing, during: NDArray[np.bool_], watched: Watched) -> tuple[float, str]:
-    # The fall that it bounces from may be told as an event of its own, just before.
-    during = during.copy()
-    first = int(during.argmax())
-    during[max(0, first - max(2, len(during) // 3)) : first] = True
-    planned, seen = paths.rebound(thing.planned[during]), paths.rebound(thing.seen[during])
-    need = float(np.clip(0.35 * planned, 0.03, 0.1))
-    return half(seen, need), f"came back up by {seen:.0%} of the height".replace("%", " %")
-
-
-def _jumps(thing: Thing, during: NDArray[np.bool_], watched: Watched) -> tuple[float, str]:
-    planned, seen = paths.hop(thing.planned[during]), paths.hop(thing.seen[during])
-    need = float(np.clip(0.35 * planned, 0.03, 0.1))
-    return half(seen, need), f"rose and came down by {seen:.0%} of the height".replace("%", " %")
-
-
-def _circles(thing: Thing, during: NDArray[np.bool_], watched: Watched) -> tuple[float, str]:
-    width, height = watched.shot.size
-    planned, seen = (
-        paths.swept(path[during], stretch=width / height) for path in (thing.planned, thing.seen)
-    )
-    need = 0.6 * (planned if planned > 1 else 2 * np.pi)
-    return half(seen, need), f"went {seen / (2 * np.pi):.0%} of the way round".replace("%", " %")
-
-
-def _approaches(thing: Thing, during: NDArray[np.bool_], watched: Watched) -> tuple[float, str]:
-    planned, seen = paths.growth(thing.planned[during]), paths.growth(thing.seen[during])
-    need = max(0.4 * planned, 0.1)
-    return half(seen, need), f"became {np.exp(seen):.1f} times as large"
-
-
-def _leaves(thing: Thing, during: NDArray[np.bool_], watched: Watched) -> tuple[float, str]:
-    planned, seen = paths.growth(thing.planned[during]), paths.growth(thing.seen[during])
-    shrunk = half(-seen, max(-0.4 * planned, 0.1))
-    last = np.flatnonzero(during)[-1]
-    ever = np.flatnonzero(np.isfinite(thing.seen[:, 0]))
-    if len(ever) >= 3 and ever[-1] < last:
-        return 1.0, "went out of sight"
-    return shrunk, f"became {np.exp(seen):.1f} times as large"
-
-
-def _moves(thing: Thing, during: NDArray[np.bool_], watched: Watched) -> tuple[float, str]:
-    slide = _slide(watched)[during]
-    planned = paths.range_of(thing.planned[during])
-    against = slide if planned < 0.1 else slide * 0
-    seen = paths.range_of(thing.seen[during] - against)
-    return half(seen, 0.1), moved(paths.going(thing.seen[during] - against))
-
-
-_SHAPES: Mapping[str, Callable[[Thing, NDArray[np.bool_], Watched], tuple[float, str]]] = (
-    MappingProxyType(
-        {
-            "bounces": _bounces,
-            "jumps": _jumps,
-            "circles": _circles,
-            "approaches": _approaches,
-            "leaves": _leaves,
-            "moves": _moves,
-            "rolls": _moves,
-            "falls": _moves,
-            "rises": _moves,
-        }
-    )
-)
 
 
 def _stillness(asked: Asked, watched: Watched) -> Found:

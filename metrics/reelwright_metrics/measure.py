@@ -11,7 +11,8 @@ from reelwright_core.takes import Blame, Critique, Question
 from reelwright_metrics.answers import answer
 from reelwright_metrics.assign import Watched, assign, extents
 from reelwright_metrics.backdrop import backdrops, tinge, to_lab
-from reelwright_metrics.motion import find, link
+from reelwright_metrics.finding import find
+from reelwright_metrics.motion import link
 from reelwright_metrics.parting import pairs, parted
 from reelwright_metrics.questions import name, questions
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from reelwright_core.story import Layout, Shot
 from reelwright_metrics.backdrop import Lab, Mask
 from reelwright_metrics.colours import NAMES, Shares, alike, looks, memberships
-from reelwright_metrics.motion import Blob, blob_of
+from reelwright_metrics.finding import Blob, blob_of
 
 SURE = 0.25
 """Mean logarithm of the ratio of likelihoods from which a place is surely one of two things."""

@@ -71,9 +71,9 @@ def holds(kind: RelationKind, one: Boxes, other: Boxes) -> NDArray[np.float64]:
         resting = _sure(0.12 - np.abs(one[:, 3] - other[:, 1]) * (one[:, 3] < other[:, 1]))
         return np.minimum(np.minimum(_sure(-y), _sure(0.02 - across)), resting)
     if kind == "behind":
-        return np.minimum(close, _sure(0.05 - foot))
+        return np.minimum(close, _sure(0.1 - foot))
     if kind == "in front of":
-        return np.minimum(close, _sure(0.05 + foot))
+        return np.minimum(close, _sure(0.1 + foot))
     if kind == "follows":
         return _follows(one, other)
     return _meets(one, other, close)

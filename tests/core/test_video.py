@@ -232,6 +232,7 @@ async function seen(url) {
 
 
 @pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"{CHROMIUM} is not installed")
+@pytest.mark.long
 def test_a_browser_plays_it_in_its_true_colours(tmp_path: Path, httpserver: HTTPServer) -> None:
     urls: list[str] = []
     for colour in COLOURS:
