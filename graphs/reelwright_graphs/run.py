@@ -117,7 +117,9 @@ def resume(
     `settings` override those that the run was made with.
     """
     record = read_run(run)
-    in_force = load_settings({**_flat(record.settings), **(settings or {})})
+    # What was not set then is open now: an endpoint may be named by the environment since.
+    before = {name: value for name, value in _flat(record.settings).items() if value is not None}
+    in_force = load_settings({**before, **(settings or {})})
     checked = load_graph(run / GRAPHS / record.graph)
     crew = crew or Crew(in_force, cache=run / "store" / "calls")
     with locked(run):

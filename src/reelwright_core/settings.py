@@ -175,7 +175,10 @@ class Settings(BaseSettings):
 
     def data(self) -> dict[str, Any]:
         """The settings as plain data without any key, for run.yaml and digests."""
-        return self.model_dump(mode="json", exclude={"endpoint": {"api_key"}})
+        data = self.model_dump(mode="json", exclude={"endpoint": {"api_key"}})
+        if "@" in (self.endpoint.base_url or ""):  # a login in the address is a key too
+            data["endpoint"]["base_url"] = None
+        return data
 
 
 def load_settings(given: Mapping[str, Any] | None = None) -> Settings:

@@ -332,3 +332,10 @@ def test_a_plug_in_node_runs(tmp_path: Path) -> None:
     frames = read_video(plugin / "run/shots/s01/take-1/sepia.mp4").astype(int)
     assert (frames[..., 0] >= frames[..., 2]).mean() > 0.95
     assert (read_video(plugin / "run/film.mp4") == frames).all()
+
+
+def test_a_login_in_an_endpoint_s_address_reaches_no_file(tmp_path: Path) -> None:
+    address = "http://someone:canary@127.0.0.1:9/v1"
+    film(SCRIPT, tmp_path / "run", settings={"endpoint.base_url": address})
+    for path in (tmp_path / "run").rglob("*"):
+        assert path.is_dir() or b"canary" not in path.read_bytes(), path
