@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reelwright_core.storyboards import read_storyboard, write_storyboard
-
 from reelwright_agents.planner import Picture
 from reelwright_core.errors import InputError
 from reelwright_core.files import storage_errors
 from reelwright_core.settings import load_settings
 from reelwright_core.story import Shot, Storyboard
+from reelwright_core.storyboards import read_storyboard, write_storyboard
 from reelwright_core.video import Frames
 from reelwright_graphs.crew import Crew
 from reelwright_graphs.graph_file import GraphFile, load_graph
@@ -24,9 +23,8 @@ def plan_script(
     script: Path, *, out: Path, settings: Mapping[str, Any], seed: int, force: bool
 ) -> None:
     """Writes the storyboard of `script` to `out` and a contact sheet of its sketches beside it."""
-    from reelwright_editing.contact_sheet import contact_sheet
-
     from reelwright_agents.reading import read_script
+    from reelwright_editing.contact_sheet import contact_sheet
 
     if out.exists() and not force:
         raise InputError(f"{out} exists; name another file with -o, or use --force")

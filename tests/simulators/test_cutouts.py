@@ -57,9 +57,9 @@ def test_words_are_found_in_any_form(word: str, noun: str | None) -> None:
 
 
 def test_art_may_be_used_and_says_where_it_is_from() -> None:
+    packages = {"MIT": "@lobehub/fluent-emoji-3d@1.1.0", "Apache-2.0": "@iconify-json/noto@1.2.9"}
     for cut_out in cutouts.all_cutouts().values():
-        assert cut_out.licence in ("MIT", "Apache-2.0")
-        assert cut_out.source.startswith("@lobehub/fluent-emoji-3d@1.1.0 assets/")
+        assert cut_out.source.startswith(packages[cut_out.licence] + " ")
         assert 0.25 <= cut_out.height <= 1.6
         assert cut_out.faces in ("left", "right", "front")
     assert "MIT" in (cutouts.HOME / "NOTICE.md").read_text(encoding="utf-8")
@@ -76,6 +76,19 @@ def test_a_recoloured_body_has_the_hue(noun: str, colour: str) -> None:
     apart = np.abs((vivid - wanted + 0.5) % 1 - 0.5)
     assert len(vivid) > 0.3 * len(hsv)
     assert np.median(apart) < 0.03
+
+
+def test_dark_art_takes_a_colour_too() -> None:
+    pixels = cutouts.picture("horse", colour="blue")
+    red, _, blue = pixels[pixels[..., 3] > 200][:, :3].mean(0)
+    assert blue > red + 30
+
+
+def test_people_in_a_colour_wear_it_and_keep_their_skin() -> None:
+    plain, red = (cutouts.picture("boy", colour=colour) for colour in (None, "red"))
+    face, shirt = (slice(20, 35), slice(20, 40)), (slice(62, 72), slice(20, 40))
+    assert np.abs(plain[face].astype(int) - red[face]).mean() < 3
+    assert red[shirt][..., 0].mean() > 150 > red[shirt][..., 2].mean()
 
 
 def test_unknown_nouns_and_colours_are_refused() -> None:

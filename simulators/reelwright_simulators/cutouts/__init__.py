@@ -100,6 +100,7 @@ def picture(noun: str, *, colour: str | None = None) -> NDArray[np.uint8]:
 
     pixels = load(ART / f"{slug(noun)}.webp")
     if colour is not None:
-        pixels = recoloured(pixels, colour)
+        dressed = all_cutouts()[noun].kind == "person"
+        pixels = recoloured(pixels, colour, dressed=dressed)
     pixels.setflags(write=False)
     return pixels

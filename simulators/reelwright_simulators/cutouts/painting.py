@@ -18,11 +18,14 @@ def load(path: Path) -> NDArray[np.uint8]:
         return np.array(picture.convert("RGBA"))
 
 
-def recoloured(pixels: NDArray[np.uint8], colour: str) -> NDArray[np.uint8]:
+def recoloured(
+    pixels: NDArray[np.uint8], colour: str, *, dressed: bool = False
+) -> NDArray[np.uint8]:
     """`pixels` with their body in `colour`; dark outlines, wheels and eyes stay.
 
     The body is what is saturated; of art that is mostly grey or white, what is light. Its hue
     and saturation become the colour's, its light and shade are kept about the colour's value.
+    Of someone `dressed` the yellow of skin and hair stays, and the clothes change.
     Raises `ValueError` for a colour that is none.
     """
     if colour not in COLOURS:
@@ -33,9 +36,14 @@ def recoloured(pixels: NDArray[np.uint8], colour: str) -> NDArray[np.uint8]:
     hue, full, value = (float(channel) for channel in target[0, 0])
     saturation, light = hsv[..., 1] / 255, hsv[..., 2]
     if (saturation[solid] > 0.35).mean() < 0.3:
-        body = np.clip((light / 255 - 0.45) / 0.3, 0, 1)
+        # Dark art has a body too: what is light is told by the picture's own lightness.
+        usual = min(1.0, float(np.median(light[solid])) / 255 / 0.6)
+        body = np.clip((light / 255 - 0.45 * usual) / (0.3 * usual), 0, 1)
     else:
         body = np.clip((saturation - 0.2) / 0.25, 0, 1)
+    skin = (hsv[..., 0] > 9) & (hsv[..., 0] < 30) & (saturation > 0.45)
+    if dressed and (body[solid & ~skin] > 0.5).mean() > 0.2:
+        body = body * ~skin
     chosen = light[(body > 0.5) & solid]
     middle = float(np.median(chosen)) if chosen.size else 200.0
     painted = np.stack(
