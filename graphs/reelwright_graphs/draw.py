@@ -11,7 +11,9 @@ def mermaid(graph: GraphFile) -> str:
 
 
 def _lines(graph: GraphFile, before: str) -> list[str]:
-    indent = "    " if not before else "        "
+    indent = "        " if before else "    "
+    # Mermaid keeps some words, such as `end`, for itself: every id gets a letter before it.
+    before = before or "n_"
     lines = [f"{indent}{before}{START}([start])", f"{indent}{before}{END}([end])"]
     for node in graph.nodes.values():
         if node.each is None:

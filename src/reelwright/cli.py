@@ -55,8 +55,9 @@ def _faults() -> Generator[None]:
     try:
         yield
     except (SystemExit, KeyboardInterrupt) as stop:
-        if isinstance(stop, KeyboardInterrupt):
-            _say_error("stopped; what was finished stays, `reelwright resume` goes on")
+        # typer turns Ctrl-C into an exit with 130 and says nothing.
+        if isinstance(stop, KeyboardInterrupt) or stop.code == 130:
+            _say_error("stopped; what was finished stays, the same command goes on")
             sys.exit(130)
         raise
     except BrokenPipeError:
@@ -258,7 +259,7 @@ def _settings(given: list[str] | None) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for each in given or []:
         name, equals, value = each.partition("=")
-        if not equals:
+        if not equals or not name.strip():
             raise SettingsError(f"--set is written NAME=VALUE, such as takes.max=1, got {each!r}")
         settings[name.strip()] = value.strip()
     return settings

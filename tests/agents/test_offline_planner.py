@@ -336,3 +336,9 @@ def test_any_text_is_filmed_or_refused_in_words(text: str) -> None:
     except ScriptError:
         return
     assert storyboard.shots
+
+
+def test_a_verb_that_is_also_a_noun_is_what_the_thing_does() -> None:
+    assert does(plan("A dog leaves.").shots[0]) == [("dog", "leaves", None)]
+    assert does(plan("A red car circles.").shots[0]) == [("red-car", "circles", None)]
+    assert does(plan("Three leaves fall.").shots[0])[0][1] == "falls"

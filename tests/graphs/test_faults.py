@@ -210,3 +210,19 @@ def test_an_endpoint_that_is_down_is_told_and_the_run_can_be_resumed(tmp_path: P
     assert "Traceback" not in ended.stderr
     again = reelwright("resume", "run", "--set", "planner.brain=offline", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
+
+
+def test_ctrl_c_says_that_nothing_finished_is_lost(tmp_path: Path) -> None:
+    (tmp_path / "script.txt").write_text(SCRIPT, encoding="utf-8")
+    command = [sys.executable, "-m", "reelwright", "film", "script.txt", "--out", "run", *STILL]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    events = tmp_path / "run" / "events.jsonl"
+    while not events.exists() or len(events.read_bytes().splitlines()) < 3:
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "what was finished stays" in told
+    assert "Traceback" not in told
+    assert reelwright(*command[3:], cwd=tmp_path).returncode == 0

@@ -127,4 +127,5 @@ def test_a_condition_that_burns_time_is_stopped() -> None:
 def test_a_graph_is_drawn_with_its_subgraph() -> None:
     drawn = mermaid(load_graph("story"))
     assert drawn.startswith("flowchart TD\n")
-    assert 'shots_watch -->|"passed"| shots_choose' in drawn
+    assert 'n_shots_watch -->|"passed"| n_shots_choose' in drawn
+    assert "n_report --> n_end" in drawn

@@ -169,7 +169,7 @@ class _Reader:
         while at < len(self.items):
             item = self.items[at]
             if "noun" in item or "one" in item:
-                return not ("verb" in item and not strange) or at + 1 >= len(self.items)
+                return strange or "verb" not in item
             if "place" in item and "verb" not in item:
                 return strange
             if any(kind in item for kind in ("colour", "size", "adjective")) and strange:
