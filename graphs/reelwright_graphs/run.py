@@ -21,7 +21,7 @@ from reelwright_agents.reading import read_script
 from reelwright_core.errors import RunFolderError, StorageError, StoryboardError
 from reelwright_core.files import locked, storage_errors, sweep, write_json, write_text
 from reelwright_core.records import Stored, digest
-from reelwright_core.settings import load_settings
+from reelwright_core.settings import by_name, load_settings
 from reelwright_core.store import Store, artifacts
 from reelwright_core.story import Story, Storyboard
 from reelwright_core.storyboards import read_storyboard, write_storyboard
@@ -85,7 +85,7 @@ def film(
     a shot could not be filmed, `LockedError` if the folder is in use.
     """
     checked = load_graph(graph)
-    crew = crew or Crew(load_settings({**_flat(checked.settings), **_flat(settings or {})}))
+    crew = crew or Crew(load_settings({**by_name(checked.settings), **by_name(settings or {})}))
     script, storyboard = _read(source)
     record = RunRecord(
         seed=seed,
@@ -118,7 +118,7 @@ def resume(
     """
     record = read_run(run)
     # What was not set then is open now: an endpoint may be named by the environment since.
-    before = {name: value for name, value in _flat(record.settings).items() if value is not None}
+    before = {name: value for name, value in by_name(record.settings).items() if value is not None}
     in_force = load_settings({**before, **(settings or {})})
     checked = load_graph(run / GRAPHS / record.graph)
     crew = crew or Crew(in_force, cache=run / "store" / "calls")
@@ -386,13 +386,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "missing"
     return found
-
-
-def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(cast(Mapping[str, Any], value), f"{before}{name}.")
-        else:
-            flat[f"{before}{name}"] = value
-    return flat

@@ -243,6 +243,11 @@ def _known(name: str, source: str = "") -> None:
     raise SettingsError(f"there is no setting `{name}`{source}{hint}")
 
 
+def by_name(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested settings as one mapping from names such as `takes.max` to values."""
+    return dict(_flat(given))
+
+
 def _flat(given: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in given.items():
         # An empty section of an unknown name is a fault as well.
