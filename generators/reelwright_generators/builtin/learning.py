@@ -79,51 +79,84 @@ class Film:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Batch:
-    clean: torch.Tensor
-    """[clips, channels, frames, rows, columns]: the latents to learn."""
-    sketch: torch.Tensor
+class Drawn:
+    """The clips of a step as they are drawn, before any network sees them."""
+
+    clean: NDArray[np.float32]
+    """[clips, frames, rows, columns, channels]: the latents to learn."""
+    sketch: NDArray[np.float32]
     """The same, of the sketch; equal to `clean` where there is none."""
+    sketched: list[bool]
+    covered: NDArray[np.float32]
+    """[clips, frames, rows, columns]: how much of each patch things cover, 0..1."""
+    captions: list[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """The clips of a step as the networks see them."""
+
+    clean: torch.Tensor
+    """[clips, channels, frames, rows, columns]"""
+    sketch: torch.Tensor
     sketched: torch.Tensor
-    """[clips]: whether there is one."""
+    """[clips]: whether there is a sketch."""
     weight: torch.Tensor
     ids: torch.Tensor
     mask: torch.Tensor
 
 
-def batch(film: Film, coding: codec.Codec, recipe: Recipe, *, step: int, phase: Phase) -> Batch:
-    """The clips of step `step`: the same whenever it is asked for."""
+def drawn(coding: codec.Codec, recipe: Recipe, *, step: int, phase: Phase) -> Drawn:
+    """The clips of step `step`: the same whenever and wherever they are drawn."""
     rng = np.random.default_rng([recipe.seed, step])
     clean: list[NDArray[np.float32]] = []
     rough: list[NDArray[np.float32]] = []
-    masks: list[NDArray[np.float32]] = []
+    covered: list[NDArray[np.float32]] = []
     captions: list[str] = []
     sketched: list[bool] = []
-    size, patch = recipe.shape.size, recipe.shape.codec_patch
-    for _ in range(phase.batch):
-        scene = scenes.random_scene(rng)
+    while len(clean) < phase.batch:
+        has_sketch = bool(rng.random() < recipe.sketched)
+        strange = has_sketch and bool(rng.random() < recipe.strange)
+        scene = scenes.random_scene(rng, strange=strange)
         layout = staging.layout_of(scene, frames=phase.frames, rng=rng)
-        painting = scenes.draw(scene, layout, size=size)
-        latents = coding.encode(painting.frames)
-        f, rows, columns = latents.shape[:3]
-        seen = painting.labels.reshape(f, rows, patch, columns, patch) > 0
-        clean.append(latents)
-        masks.append(seen.mean((2, 4)).astype(np.float32))
-        sketched.append(bool(rng.random() < recipe.sketched))
-        if sketched[-1]:
-            sketch = scenes.draw_sketch(scene, layout, size=size, rng=rng)
-            latents = coding.encode(sketch.frames)
-        rough.append(latents)
-        captions.append(_misheard(words.caption(scene, rng=rng), rng=rng))
+        painting = scenes.draw(scene, layout, size=recipe.shape.size)
+        sketch = painting.frames
+        if has_sketch:
+            sketch = scenes.draw_sketch(scene, layout, size=recipe.shape.size, rng=rng).frames
+        parts = [slice(None)]
+        if phase.stills:
+            chosen = rng.choice(phase.frames, phase.stills, replace=False)
+            parts = [slice(int(f), int(f) + 1) for f in chosen]
+        for part in parts:
+            latents = coding.encode(painting.frames[part])
+            clean.append(latents)
+            rough.append(coding.encode(sketch[part]) if has_sketch else latents)
+            covered.append(_covered(painting.labels[part], patch=recipe.shape.codec_patch))
+            captions.append(_misheard(words.caption(scene, rng=rng), rng=rng))
+            sketched.append(has_sketch)
+    return Drawn(
+        clean=np.stack(clean), sketch=np.stack(rough), sketched=sketched,
+        covered=np.stack(covered), captions=captions,
+    )  # fmt: skip
+
+
+def _covered(labels: NDArray[np.uint8], *, patch: int) -> NDArray[np.float32]:
+    frames, height, width = labels.shape
+    cut = labels.reshape(frames, height // patch, patch, width // patch, patch) > 0
+    return cut.mean((2, 4)).astype(np.float32)
+
+
+def batch(film: Film, clips: Drawn, *, words: int) -> Batch:
+    """Drawn clips as tensors, their captions as tokens."""
     tokens = film.tokenizer(
-        captions, padding="max_length", max_length=recipe.shape.words, truncation=True,
+        clips.captions, padding="max_length", max_length=words, truncation=True,
         return_tensors="pt",
     )  # fmt: skip
     return Batch(
-        clean=torch.from_numpy(np.stack(clean)).permute(0, 4, 1, 2, 3).contiguous(),
-        sketch=torch.from_numpy(np.stack(rough)).permute(0, 4, 1, 2, 3).contiguous(),
-        sketched=torch.tensor(sketched),
-        weight=1 + 4 * torch.from_numpy(np.stack(masks))[:, None],
+        clean=torch.from_numpy(clips.clean).permute(0, 4, 1, 2, 3).contiguous(),
+        sketch=torch.from_numpy(clips.sketch).permute(0, 4, 1, 2, 3).contiguous(),
+        sketched=torch.tensor(clips.sketched),
+        weight=1 + 4 * torch.from_numpy(clips.covered)[:, None],
         ids=tokens["input_ids"],
         mask=tokens["attention_mask"],
     )

@@ -29,12 +29,16 @@ class Shape:
     frames: int = 17
     fps: int = 8
     codec_patch: int = 16
-    channels: int = 32
+    channels: int = 48
     patch: tuple[int, int, int] = (1, 3, 2)
-    width: int = 224
-    layers: int = 7
-    heads: int = 4
-    text_layers: int = 2
+    width: int = 448
+    """Clearly more than the values of a token: the velocity holds the whole noise of a token, and
+    what does not fit beside the picture's features stays in the clip as grain."""
+    inner: int = 896
+    layers: int = 6
+    heads: int = 7
+    text_width: int = 256
+    text_layers: int = 3
     words: int = 32
     """Tokens of a prompt: more are cut off, fewer are filled up with zeros."""
     shift: float = 2.5
@@ -62,9 +66,9 @@ def transformer_of(shape: Shape) -> WanTransformer3DModel:
         attention_head_dim=shape.width // shape.heads,
         in_channels=shape.channels,
         out_channels=shape.channels,
-        text_dim=shape.width,
+        text_dim=shape.text_width,
         freq_dim=256,
-        ffn_dim=shape.width * 4,
+        ffn_dim=shape.inner,
         num_layers=shape.layers,
         cross_attn_norm=True,
         qk_norm="rms_norm_across_heads",
@@ -74,7 +78,8 @@ def transformer_of(shape: Shape) -> WanTransformer3DModel:
 
 def text_encoder_of(shape: Shape, *, vocabulary: int) -> UMT5EncoderModel:
     config = UMT5Config(
-        vocab_size=-(-vocabulary // 8) * 8, d_model=shape.width, d_kv=48, d_ff=shape.width * 2,
+        vocab_size=-(-vocabulary // 8) * 8, d_model=shape.text_width, d_kv=48,
+        d_ff=shape.text_width * 2,
         num_layers=shape.text_layers, num_heads=4, dropout_rate=0.0,
         feed_forward_proj="gated-gelu", pad_token_id=0, eos_token_id=1, decoder_start_token_id=0,
     )  # fmt: skip

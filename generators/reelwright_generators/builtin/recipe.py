@@ -10,7 +10,7 @@ from reelwright_core.story import Action
 from reelwright_generators.builtin import words
 from reelwright_generators.builtin.model import Shape
 
-VERSION = "0.1"
+VERSION = "0.2"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,6 +20,8 @@ class Phase:
     until: float
     frames: int
     batch: int
+    stills: int = 0
+    """How many single frames are taken of each clip instead of the clip; 0 takes the clip."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,24 +30,26 @@ class Recipe:
 
     name: str
     shape: Shape = field(default_factory=Shape)
-    minutes: float = 70.0
+    minutes: float = 96.0
     steps: int | None = None
     phases: tuple[Phase, ...] = (
-        Phase(until=0.4, frames=5, batch=40),
-        Phase(until=0.68, frames=9, batch=40),
-        Phase(until=1.0, frames=17, batch=24),
+        Phase(until=0.42, frames=5, batch=192, stills=2),
+        Phase(until=0.6, frames=5, batch=48),
+        Phase(until=1.0, frames=17, batch=16),
     )
-    """Short clips come first: they cost less, and teach things and places as well."""
+    """Single frames come first, then short clips: they cost less, and teach things and places."""
     half: bool = True
     """Whether most is computed in bfloat16, which is half as fast again where a CPU has it."""
-    codec_clips: int = 300
+    codec_clips: int = 400
     whitening: float = 0.5
     sketched: float = 0.25
     """How many clips start from a noised sketch instead of pure noise and truth."""
+    strange: float = 0.4
+    """How many of those show any of the cut-outs, so that unknown things survive as well."""
     muon_rate: float = 2e-3
     adam_rate: float = 1.5e-3
     warm_up: float = 0.02
-    decay: float = 0.45
+    decay: float = 0.35
     ema: float = 0.998
     save_seconds: float = 180.0
     save_steps: int | None = None
@@ -57,7 +61,8 @@ PRESETS: Mapping[str, Recipe] = {
     "tiny": Recipe(
         name="tiny",
         shape=Shape(
-            frames=5, channels=16, width=64, layers=2, heads=1, text_layers=1
+            frames=5, channels=16, width=64, inner=128, layers=2, heads=1, text_width=64,
+            text_layers=1,
         ),
         steps=60, phases=(Phase(until=0.5, frames=3, batch=8), Phase(until=1.0, frames=5, batch=8)),
         codec_clips=24, save_steps=20,

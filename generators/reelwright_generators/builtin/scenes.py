@@ -24,7 +24,16 @@ from reelwright_core.story import (
     Track,
 )
 from reelwright_generators.builtin.staging import box_at, picture_of
-from reelwright_generators.builtin.words import COLOURS, NOUNS, PLACES, RELATIONS, Actor, Scene
+from reelwright_generators.builtin.words import (
+    COLOURS,
+    NOUNS,
+    PLACES,
+    RELATIONS,
+    Actor,
+    Scene,
+    held_out,
+)
+from reelwright_simulators import cutouts
 from reelwright_simulators.painter import Painting, paint
 from reelwright_simulators.places import GROUND, Image, background
 
@@ -35,21 +44,31 @@ _UP_DOWN: tuple[Direction, ...] = ("up", "down")
 BACKGROUNDS = 48  # seeds of a place that are drawn; few enough to be kept
 
 
-def random_scene(rng: np.random.Generator) -> Scene:
-    """A scene of one to three things in some place."""
+def random_scene(rng: np.random.Generator, *, strange: bool = False) -> Scene:
+    """A scene of one to three things in some place, none of it held out.
+
+    `strange` things are any of the cut-outs, whether the model has a word for them or not.
+    """
+    while True:
+        scene = _random_scene(rng, list(cutouts.all_cutouts()) if strange else list(NOUNS))
+        if not held_out(scene):
+            return scene
+
+
+def _random_scene(rng: np.random.Generator, nouns: Sequence[str]) -> Scene:
     place: Place = _choice(list(PLACES), rng)
     kind = rng.random()
     relation: RelationKind | None = None
     if kind < 0.2:
         relation = _choice(list(RELATIONS), rng)
-        nouns = [_noun(place, rng), _noun(place, rng)]
+        things = [_noun(place, nouns, rng), _noun(place, nouns, rng)]
         if relation in ("follows", "meets"):
-            nouns = [_moving_noun(place, rng), _moving_noun(place, rng)]
-        actors = tuple(Actor(noun=noun, colour=_colour(noun, rng)) for noun in nouns)
+            things = [_moving_noun(place, nouns, rng), _moving_noun(place, nouns, rng)]
+        actors = tuple(Actor(noun=noun, colour=_colour(noun, rng)) for noun in things)
     elif kind < 0.32:
-        actors = tuple(_actor(_noun(place, rng), place, rng) for _ in range(2))
+        actors = tuple(_actor(_noun(place, nouns, rng), place, rng) for _ in range(2))
     else:
-        noun = _noun(place, rng)
+        noun = _noun(place, nouns, rng)
         action, direction = _action(noun, place, rng)
         count = int(rng.choice([1, 2, 3], p=[0.72, 0.17, 0.11]))
         actors = (
@@ -80,7 +99,7 @@ def _choice(several: Sequence[Some], rng: np.random.Generator) -> Some:
     return several[int(rng.integers(len(several)))]
 
 
-def _noun(place: Place, rng: np.random.Generator) -> str:
+def _noun(place: Place, nouns: Sequence[str], rng: np.random.Generator) -> str:
     """Any noun, a little more often one that belongs there."""
     fitting = {
         "sea": ("boat", "fish", "duck"),
@@ -90,12 +109,12 @@ def _noun(place: Place, rng: np.random.Generator) -> str:
     }.get(place)
     if fitting and rng.random() < 0.4:
         return _choice(fitting, rng)
-    return _choice(list(NOUNS), rng)
+    return _choice(nouns, rng)
 
 
-def _moving_noun(place: Place, rng: np.random.Generator) -> str:
+def _moving_noun(place: Place, nouns: Sequence[str], rng: np.random.Generator) -> str:
     while True:
-        noun = _noun(place, rng)
+        noun = _noun(place, nouns, rng)
         if not picture_of(noun).fixed:
             return noun
 

@@ -9,34 +9,37 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import shutil
 import time
 import warnings
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from numpy.typing import NDArray
 
 from reelwright_generators.builtin import card, codec, model, scenes, staging
-from reelwright_generators.builtin.learning import Batch, Film, batch, flow_loss
+from reelwright_generators.builtin.learning import Drawn, Film, batch, drawn, flow_loss
 from reelwright_generators.builtin.recipe import PRESETS, Recipe, profile_of, rate_at
 
 
 def fit_codec(recipe: Recipe) -> codec.Codec:
     """The codec of some drawn clips, of which each third frame is enough."""
     rng = np.random.default_rng([recipe.seed, 1 << 40])
-    clips = [_clip(recipe, rng)[::3] for _ in range(recipe.codec_clips)]
+    clips = [_clip(recipe, rng, strange=n % 3 == 0)[::3] for n in range(recipe.codec_clips)]
     shape = recipe.shape
     return codec.fit(
         clips, patch=shape.codec_patch, channels=shape.channels, whitening=recipe.whitening
     )
 
 
-def _clip(recipe: Recipe, rng: np.random.Generator) -> NDArray[np.uint8]:
-    scene = scenes.random_scene(rng)
+def _clip(recipe: Recipe, rng: np.random.Generator, *, strange: bool = False) -> NDArray[np.uint8]:
+    scene = scenes.random_scene(rng, strange=strange)
     layout = staging.layout_of(scene, frames=recipe.shape.frames, rng=rng)
     return scenes.draw(scene, layout, size=recipe.shape.size).frames
 
@@ -83,6 +86,12 @@ def seconds_per_clip(folder: Path) -> float:
     return round(min(took), 1)
 
 
+def _alone() -> None:
+    """The process that draws leaves the other cores to the one that learns."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
 class Run:
     """One training run in its folder: checkpoint, log, and the model it leaves."""
 
@@ -92,6 +101,8 @@ class Run:
         self.step, self.seconds, self.clips = 0, 0.0, 0
         self.log: list[tuple[int, float, int, float, float]] = []
         self.saved = out / "checkpoint.pt"
+        self.falling = False
+        """Whether the rate already falls; what was kept just before, `steady.pt`, can go on."""
         if resume and self.saved.exists():
             kept = torch.load(self.saved, weights_only=True)
             self.step, self.seconds, self.clips = kept["step"], kept["seconds"], kept["clips"]
@@ -101,6 +112,7 @@ class Run:
             self.figures = kept["figures"]
             self.film = Film(recipe)
             self.film.restore(kept["film"])
+            self.falling = self.progress > 1 - recipe.decay
         else:
             self.coding = fit_codec(recipe)
             self.film = Film(recipe)
@@ -119,14 +131,15 @@ class Run:
         """Goes on to the end, or to step `until`; leaves a checkpoint."""
         recipe, last_saved = self.recipe, self.seconds
         recent: list[float] = []
-        with ThreadPoolExecutor(1) as drawing:
-            ahead = drawing.submit(self._draw, self.step, self.progress)
+        # A process of its own draws the next clips while these are learnt from.
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_alone) as drawing:
+            ahead = self._drawn(drawing, self.step, self.progress)
             while self.progress < 1 and (until is None or self.step < until):
                 began = time.monotonic()
-                clips = ahead.result()
+                clips = batch(self.film, ahead.result(), words=recipe.shape.words)
                 waited = time.monotonic() - began
                 at = (self.step + 1) / recipe.steps if recipe.steps else self.progress
-                ahead = drawing.submit(self._draw, self.step + 1, at)
+                ahead = self._drawn(drawing, self.step + 1, at)
                 generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
                 with (
                     warnings.catch_warnings(),
@@ -135,6 +148,10 @@ class Run:
                     # The norms keep their weights in float32, which torch remarks upon.
                     warnings.filterwarnings("ignore", message="Mismatch dtype")
                     loss = flow_loss(self.film, clips, generator=generator)
+                if not self.falling and self.progress > 1 - recipe.decay:
+                    self.falling = True
+                    self.checkpoint()
+                    shutil.copy(self.saved, self.saved.with_name("steady.pt"))
                 rate = rate_at(self.progress, recipe)
                 ema = min(recipe.ema, (1 + self.step) / (10 + self.step))
                 self.film.step(loss, rate=rate, ema=ema)
@@ -163,9 +180,9 @@ class Run:
                     last_saved = self.seconds
         self.checkpoint()
 
-    def _draw(self, step: int, progress: float) -> Batch:
+    def _drawn(self, drawing: ProcessPoolExecutor, step: int, progress: float) -> Future[Drawn]:
         phase = next((p for p in self.recipe.phases if progress < p.until), self.recipe.phases[-1])
-        return batch(self.film, self.coding, self.recipe, step=step, phase=phase)
+        return drawing.submit(drawn, self.coding, self.recipe, step=step, phase=phase)
 
     def checkpoint(self) -> None:
         kept = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -164,6 +165,19 @@ class Scene:
     seed: int = 0
 
 
+def held_out(scene: Scene) -> bool:
+    """Whether a thing of `scene` is one of the tenth of all combinations that training leaves out.
+
+    A combination is a noun with its colour, what it does (or the relation), and the place.
+    """
+    doing = [scene.relation or f"{a.action} {a.direction}" for a in scene.actors]
+    combinations = (
+        f"{actor.noun}/{actor.colour}/{does}/{scene.place}"
+        for actor, does in zip(scene.actors, doing, strict=True)
+    )
+    return any(zlib.crc32(said.encode()) % 10 == 0 for said in combinations)
+
+
 def plural(noun: str) -> str:
     if noun in _PLURALS:
         return _PLURALS[noun]
@@ -223,7 +237,7 @@ def _pick(several: Sequence[str], rng: np.random.Generator) -> str:
 
 
 def _named(actor: Actor, rng: np.random.Generator) -> str:
-    noun, others = actor.noun, NOUNS[actor.noun]
+    noun, others = actor.noun, NOUNS.get(actor.noun, ())
     if others and rng.random() < 0.2:
         noun = _pick(others, rng)
     words = [plural(noun) if actor.count > 1 else noun]
