@@ -38,7 +38,32 @@ NOUNS: Mapping[str, Sequence[str]] = {
     "woman": ("lady",),
     "man": ("guy",),
 }
-"""Every trained noun, with the other words for it."""
+"""Every noun the small model is trained on, with the other words for it."""
+
+MANY_NOUNS: Mapping[str, Sequence[str]] = {
+    **NOUNS,
+    "truck": (), "taxi": ("cab",), "ambulance": (), "tractor": (),
+    "motorcycle": ("motorbike",), "scooter": (), "tram": ("streetcar",), "skateboard": (),
+    "helicopter": ("chopper",), "sled": ("sledge",), "ufo": (), "kite": (),
+    "cow": (), "pig": (), "sheep": (), "goat": (), "donkey": (), "camel": (), "giraffe": (),
+    "zebra": (), "tiger": (), "monkey": (), "gorilla": (), "kangaroo": (), "crocodile": (),
+    "dinosaur": (), "turtle": ("tortoise",), "snake": (), "mouse": (), "hedgehog": (), "deer": (),
+    "snail": (), "rhinoceros": ("rhino",), "hippopotamus": ("hippo",), "chipmunk": (),
+    "dragon": (), "chick": (), "owl": (), "parrot": (), "peacock": (), "rooster": (), "swan": (),
+    "goose": (), "flamingo": (), "dolphin": (), "whale": (), "shark": (), "octopus": (),
+    "crab": (), "lobster": (), "bee": (), "ladybug": ("ladybird",), "spider": (),
+    "cactus": (), "flower": (), "mushroom": (), "rose": (), "sunflower": (),
+    "banana": (), "cake": (), "carrot": (), "pumpkin": (), "strawberry": (), "lemon": (),
+    "pizza": (), "cookie": (), "egg": (), "pear": (), "hamburger": ("burger",),
+    "watermelon": (), "pineapple": (), "cherry": (),
+    "umbrella": (), "chair": (), "book": (), "guitar": (), "drum": (), "hat": (), "castle": (),
+    "tent": (), "snowman": (), "ghost": (), "gift": ("present",), "basketball": (),
+    "suitcase": (), "bell": (), "camera": (), "crown": (), "shoe": (), "heart": (), "cloud": (),
+    "sun": (), "moon": (), "key": (), "clock": (),
+}  # fmt: skip
+"""Every noun the large model is trained on, likewise; each is drawn in three styles of art."""
+
+NOUN_SETS: Mapping[str, Mapping[str, Sequence[str]]] = {"few": NOUNS, "many": MANY_NOUNS}
 
 COLOURS: Mapping[Colour, Sequence[str]] = {
     "red": ("crimson", "scarlet"),
@@ -86,7 +111,25 @@ _OWN_WAY: Mapping[str, Sequence[str]] = {
     "duck": ("swims", "walks"),
     **dict.fromkeys(("dog", "cat", "horse", "rabbit", "elephant"), ("runs", "walks")),
     **dict.fromkeys(("penguin", "robot", "woman", "man"), ("walks", "runs")),
-}
+    **dict.fromkeys(
+        ("truck", "taxi", "ambulance", "tractor", "motorcycle", "scooter", "tram"), ("drives",)
+    ),
+    **dict.fromkeys(
+        ("helicopter", "ufo", "kite", "owl", "parrot", "bee", "ladybug", "dragon", "ghost"),
+        ("flies",),
+    ),
+    "cloud": ("drifts",),
+    **dict.fromkeys(("dolphin", "whale", "shark", "octopus", "lobster"), ("swims",)),
+    **dict.fromkeys(("swan", "goose", "crocodile", "turtle", "hippopotamus"), ("swims", "walks")),
+    **dict.fromkeys(
+        (
+            "cow", "pig", "sheep", "goat", "donkey", "camel", "giraffe", "zebra", "tiger",
+            "monkey", "gorilla", "kangaroo", "dinosaur", "mouse", "hedgehog", "deer",
+            "rhinoceros", "chipmunk", "chick", "peacock", "rooster", "flamingo", "crab", "spider",
+        ),
+        ("runs", "walks"),
+    ),
+}  # fmt: skip
 _SIDES: Mapping[Direction, Sequence[str]] = {
     "right": ("from left to right", "to the right", "right"),
     "left": ("from right to left", "to the left", "left"),
@@ -138,7 +181,9 @@ _CAMERA: Mapping[CameraMove, Sequence[str]] = {
 _COUNTS = ("", "", "two", "three")
 _PLURALS: Mapping[str, str] = {
     "fish": "fish", "aircraft": "aircraft", "man": "men", "woman": "women", "bus": "buses",
-    "coach": "coaches",
+    "coach": "coaches", "sheep": "sheep", "deer": "deer",
+    "mouse": "mice", "goose": "geese", "octopus": "octopuses", "snowman": "snowmen",
+    "cactus": "cactuses",
 }  # fmt: skip
 
 
@@ -181,21 +226,34 @@ def held_out(scene: Scene) -> bool:
 def plural(noun: str) -> str:
     if noun in _PLURALS:
         return _PLURALS[noun]
+    if noun.endswith(("s", "x", "ch", "sh")):
+        return noun + "es"
     if noun.endswith("y") and noun[-2] not in "aeiou":
         return noun[:-1] + "ies"
     return noun + "s"
 
 
-def caption(scene: Scene, *, rng: np.random.Generator) -> str:
-    """One of the many ways to say `scene`; sometimes only a part of it."""
+def caption(
+    scene: Scene, *, rng: np.random.Generator, nouns: Mapping[str, Sequence[str]] = NOUNS
+) -> str:
+    """One of the many ways to say `scene`; sometimes only a part of it.
+
+    Things that are none of `nouns` are called by their one name, and only move, go or travel.
+    """
     place = _pick(PLACES[scene.place], rng)
     if scene.relation is not None:
         first, second = scene.actors
-        said = f"{_named(first, rng)} {_pick(RELATIONS[scene.relation], rng)} {_named(second, rng)}"
+        how = (
+            _named(first, rng, nouns),
+            _pick(RELATIONS[scene.relation], rng),
+            _named(second, rng, nouns),
+        )
+        said = " ".join(how)
     else:
         bare = rng.random() < 0.06
         said = " and ".join(
-            _named(actor, rng) + ("" if bare else " " + _does(actor, rng)) for actor in scene.actors
+            _named(actor, rng, nouns) + ("" if bare else " " + _does(actor, rng, nouns))
+            for actor in scene.actors
         )
     form = rng.random()
     if form < 0.72:
@@ -207,15 +265,15 @@ def caption(scene: Scene, *, rng: np.random.Generator) -> str:
     return said
 
 
-def vocabulary() -> list[str]:
-    """Every word that a caption can hold, sorted."""
-    return sorted(set(" ".join(_phrases()).replace(",", " ").split()) | {","})
+def vocabulary(nouns: Mapping[str, Sequence[str]] = NOUNS) -> list[str]:
+    """Every word that a caption about `nouns` can hold, sorted."""
+    return sorted(set(" ".join(_phrases(nouns)).replace(",", " ").split()) | {","})
 
 
-def _phrases() -> Iterator[str]:
+def _phrases(nouns: Mapping[str, Sequence[str]]) -> Iterator[str]:
     yield "a an the and"
     yield from _COUNTS
-    for noun, others in NOUNS.items():
+    for noun, others in nouns.items():
         for word in (noun, *others):
             yield f"{word} {plural(word)}"
     for colour, shades in COLOURS.items():
@@ -236,8 +294,8 @@ def _pick(several: Sequence[str], rng: np.random.Generator) -> str:
     return several[0] if rng.random() < 0.5 else several[int(rng.integers(len(several)))]
 
 
-def _named(actor: Actor, rng: np.random.Generator) -> str:
-    noun, others = actor.noun, NOUNS.get(actor.noun, ())
+def _named(actor: Actor, rng: np.random.Generator, nouns: Mapping[str, Sequence[str]]) -> str:
+    noun, others = actor.noun, nouns.get(actor.noun, ())
     if others and rng.random() < 0.2:
         noun = _pick(others, rng)
     words = [plural(noun) if actor.count > 1 else noun]
@@ -251,14 +309,14 @@ def _named(actor: Actor, rng: np.random.Generator) -> str:
     return " ".join(["an" if words[0][0] in "aeiou" else "a", *words])
 
 
-def _does(actor: Actor, rng: np.random.Generator) -> str:
+def _does(actor: Actor, rng: np.random.Generator, nouns: Mapping[str, Sequence[str]]) -> str:
     many = actor.count > 1
     if actor.action in ("moves", "rolls"):
         assert actor.direction is not None
         if actor.action == "rolls":
             verb = "roll" if many else "rolls"
         else:
-            own = _OWN_WAY.get(actor.noun, ())
+            own = _OWN_WAY.get(actor.noun, ()) if actor.noun in nouns else ()
             verb = _pick(own, rng) if own and rng.random() < 0.55 else "moves"
             if rng.random() < 0.12:
                 verb = _pick(("goes", "travels"), rng)
