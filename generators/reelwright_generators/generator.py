@@ -78,6 +78,28 @@ class Facts(Record):
     can: list[Capability]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wording:
+    """A prompt in the words that a model was taught."""
+
+    told: str
+    """What the model is given."""
+    mapped: tuple[tuple[str, str], ...]
+    """(said, told) of each word or phrase that was put into other words."""
+    unknown: tuple[str, ...]
+    """What was said and the model has no words for."""
+    pictured: tuple[str, ...] = ()
+    """Those of the unknown that a sketch can show."""
+
+    def data(self) -> dict[str, Any]:
+        """For the provenance of a clip."""
+        return {
+            "told": self.told,
+            "mapped": [list(pair) for pair in self.mapped],
+            "unknown": list(self.unknown),
+        }
+
+
 class Generator(Protocol):
     """Turns a request into a clip; `conformance.check` says what that means exactly."""
 

@@ -15,7 +15,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from reelwright_core.errors import ModelError
 from reelwright_core.settings import Generator as Told
 from reelwright_generators.folder import INDEX, PROFILE, ModelFolder, open_folder
-from reelwright_generators.generator import Generator, names
+from reelwright_generators.generator import Generator, Wording, names
 
 FAMILIES = {"WanPipeline": "reelwright_generators.wan"}
 """The module of each family that is supported, by pipeline class; each has a `make`."""
@@ -23,19 +23,19 @@ FAMILIES = {"WanPipeline": "reelwright_generators.wan"}
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
-class UnknownWords(Protocol):
-    """Says which words of a prompt a model was never taught."""
+class InItsWords(Protocol):
+    """Puts prompts into the words that a model was taught."""
 
-    def __call__(self, prompt: str, /) -> list[str]:
-        """The unknown words, in order."""
+    def __call__(self, prompt: str, /) -> Wording:
+        """The prompt in those words, and which there are none for."""
         ...
 
 
 def builtin(told: Told) -> Generator:
     """The model that comes with Reelwright."""
     built: Any = import_module("reelwright_generators.builtin")
-    folder = open_folder(built.folder(), name="builtin")
-    return _make(folder, told, built.unknown_words)
+    words: Any = import_module("reelwright_generators.builtin.wording")
+    return _make(open_folder(built.folder(), name="builtin"), told, words.wording)
 
 
 def diffusers(told: Told) -> Generator:
@@ -52,14 +52,14 @@ def diffusers(told: Told) -> Generator:
     return _make(_from_hub(told.model, told.revision), told, None)
 
 
-def _make(folder: ModelFolder, told: Told, unknown_words: UnknownWords | None) -> Generator:
+def _make(folder: ModelFolder, told: Told, in_its_words: InItsWords | None) -> Generator:
     module = FAMILIES.get(folder.pipeline)
     if module is None:
         raise ModelError(
             f"{folder.name} is a {folder.pipeline}; this version films with: {', '.join(FAMILIES)}"
         )
     make: Any = import_module(module).make
-    return cast(Generator, make(folder, told, unknown_words=unknown_words))
+    return cast(Generator, make(folder, told, in_its_words=in_its_words))
 
 
 def _from_hub(model: str, revision: str | None) -> ModelFolder:

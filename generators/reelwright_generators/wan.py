@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import threading
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 from reelwright_core.errors import ModelError
 from reelwright_core.settings import Generator as Told
 from reelwright_generators.folder import ModelFolder
-from reelwright_generators.generator import Facts, Made, OnStep, Request, sound
-from reelwright_generators.offers import UnknownWords
+from reelwright_generators.generator import Facts, Made, OnStep, Request, Wording, sound
+from reelwright_generators.offers import InItsWords
 
 _SIZE = (832, 480)
 _FRAMES = 81
@@ -26,20 +27,20 @@ _PIPELINE_MULTIPLE = 16
 """`WanPipeline` takes only multiples of this, whatever the model's own patches are."""
 
 
-def make(folder: ModelFolder, told: Told, *, unknown_words: UnknownWords | None) -> WanGenerator:
+def make(folder: ModelFolder, told: Told, *, in_its_words: InItsWords | None) -> WanGenerator:
     """The generator of a Wan model."""
-    return WanGenerator(folder, told, unknown_words=unknown_words)
+    return WanGenerator(folder, told, in_its_words=in_its_words)
 
 
 class WanGenerator:
     """Films with a Wan model: any size of VAE, UniPC or Euler schedules, one clip at a time."""
 
     def __init__(
-        self, folder: ModelFolder, told: Told, *, unknown_words: UnknownWords | None = None
+        self, folder: ModelFolder, told: Told, *, in_its_words: InItsWords | None = None
     ) -> None:
         self._folder = folder
         self._told = told
-        self._unknown_words = unknown_words
+        self._in_its_words = in_its_words
         self._rule = _rule(folder)
         self._lock = threading.Lock()
         self._film: Any = None
@@ -68,10 +69,10 @@ class WanGenerator:
         self._rule.refuse_misfit(request)
         facts = self.facts()
         warnings: list[str] = []
-        if self._unknown_words is not None:
-            unknown = self._unknown_words(request.prompt)
-            if unknown:
-                warnings.append(f"{facts.name} was never taught: {', '.join(unknown)}")
+        if self._in_its_words is not None:
+            wording = self._in_its_words(request.prompt)
+            if wording.unknown:
+                warnings.append(f"{facts.name} was never taught: {_unknown(wording, request)}")
         width, height = facts.size
         if request.size != facts.size:
             asked = f"{request.size[0]}x{request.size[1]}"
@@ -91,18 +92,31 @@ class WanGenerator:
         """Films `request`; the same request gives the same bytes on one machine."""
         self.check(request)
         facts = self.facts()
+        wording = self._in_its_words(request.prompt) if self._in_its_words else None
         with self._lock:
             if self._film is None:
                 # Only here: torch takes seconds to import, and facts and checks do without.
                 from reelwright_generators.wan_film import WanFilm
 
                 self._film = WanFilm(self._folder, device=self._told.device, dtype=self._told.dtype)
-            return self._film.film(
-                request,
+            made: Made = self._film.film(
+                replace(request, prompt=wording.told) if wording else request,
                 facts=facts,
                 max_sequence_length=self._folder.profile.max_sequence_length or _SEQUENCE,
                 on_step=on_step,
             )
+        if wording and (wording.mapped or wording.unknown):
+            return replace(made, provenance={**made.provenance, "wording": wording.data()})
+        return made
+
+
+def _unknown(wording: Wording, request: Request) -> str:
+    """The unknown words; of those that have a picture, what becomes of it."""
+    guided = request.noise.level < 1
+    told = "filmed from the sketch alone" if guided else "pure noise starts without its picture"
+    return ", ".join(
+        f"{word} ({told})" if word in wording.pictured else word for word in wording.unknown
+    )
 
 
 def _first(*values: float | None) -> float:

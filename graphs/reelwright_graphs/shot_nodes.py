@@ -179,6 +179,7 @@ class FilmNode(ShotNode):
     """Films the shot with the video model, from the noise plan and the sketch."""
 
     resource = "gpu"
+    version = 2
 
     class Options(Record):
         model: str | None = None
@@ -226,7 +227,9 @@ class FilmNode(ShotNode):
             noise=noise, sketch=sketch,
         )  # fmt: skip
         warnings = generator.check(request)
-        for warning in warnings:
+        # A later take of the same prompt would only say it again.
+        new = inputs.take == 1 or inputs.prompt != shot.prompt
+        for warning in warnings if new else []:
             self.context.say(Event(kind="warning", text=warning, shot=shot.id, take=inputs.take))
 
         def on_step(step: int, steps: int) -> None:

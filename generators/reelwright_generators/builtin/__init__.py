@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["folder", "profile", "unknown_words"]
+__all__ = ["folder", "profile", "unknown_words", "vocabulary"]
 
 
 def folder() -> Path:
@@ -27,10 +27,11 @@ def profile() -> dict[str, Any]:
 def unknown_words(prompt: str) -> list[str]:
     """The words of `prompt` that the model never saw, each once, in order."""
     spoken = re.findall(r"[a-z0-9]+", prompt.lower())
-    return [word for word in dict.fromkeys(spoken) if word not in _vocabulary()]
+    return [word for word in dict.fromkeys(spoken) if word not in vocabulary()]
 
 
 @cache
-def _vocabulary() -> frozenset[str]:
+def vocabulary() -> frozenset[str]:
+    """Every word that the model was taught."""
     tokenizer = json.loads((folder() / "tokenizer" / "tokenizer.json").read_text("utf-8"))
     return frozenset(tokenizer["model"]["vocab"])
