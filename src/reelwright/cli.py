@@ -1,4 +1,4 @@
-"""The front door for people: `reelwright plan|film|resume|batch|graph|doctor`.
+"""The front door for people: `reelwright plan|film|resume|batch|bench|graph|doctor`.
 
 Only the command line itself is imported here; each command brings in what it needs.
 """
@@ -200,6 +200,33 @@ def batch(
     )
     if done < len(outcomes):
         raise typer.Exit(1)
+
+
+@app.command()
+def bench(
+    suite: Annotated[str, typer.Option("--suite", help="builtin or builtin-smoke.")],
+    model: Annotated[
+        str | None, typer.Option("--model", help="What films: builtin, a folder, or a hub id.")
+    ] = None,
+    levels: Annotated[
+        str, typer.Option("--levels", help="Noise levels: 1.0 is pure noise, less keeps a sketch.")
+    ] = "1.0,0.5",
+    prompts: Annotated[
+        int | None, typer.Option("--prompts", help="Only so many, the first of each kind.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The bench's folder.")] = None,
+    set_: Set = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Films a suite of prompts and says how often they come true; goes on where it stopped."""
+    from reelwright.bench import bench as make
+
+    settings = _settings(set_)
+    if model is not None:
+        settings["generator.model"] = model
+    data = make(suite, levels=levels, prompts=prompts, out=out, settings=settings, seed=seed)
+    _print(as_json, data, "\n".join(str(data[name]) for name in ("table", "page")))
 
 
 @graphs.command("list")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,14 +33,14 @@ def run(
     out: Path,
     told: Told,
     levels: Sequence[float],
-    judge: Judge | None,
+    judge: Callable[[], Judge | None],
     prompts: int | None = None,
     seed: int = 0,
     on_line: OnLine = print,
 ) -> Results:
     """Films `suite` at every level into `out`, and scores it; goes on where it was stopped.
 
-    Without a `judge` only geometry is measured. Writes results.json. More levels or more prompts
+    `judge` loads the learned critic; without one only geometry is measured. Writes results.json. More levels or more prompts
     may be asked for in the same folder later; another suite, model or seed is a `RunFolderError`.
     """
     levels = sorted({_sound(level) for level in levels}, reverse=True)
@@ -71,12 +71,14 @@ def run(
         for level in levels:
             folder = out / "clips" / f"level-{level:g}"
             maker = filmed(generator, level=level, seed=seed)
-            reels.append((Reel(f"σ {level:g}", folder, maker), level))
+            start = "plain" if level == 1 else "structured"
+            reels.append((Reel(f"{start}, σ {level:g}", folder, maker), level))
         for reel, _ in reels:
             reel.film(plans, on_line)
+        critic = judge()
         sets: list[ClipSet] = []
         for reel, level in reels:
-            sets.append(_scored(reel, level, plans, judge, out))
+            sets.append(_scored(reel, level, plans, critic, out))
             on_line(f"{reel.name}: scored, {_in_short(sets[-1])}")
         results = Results(
             suite=suite,

@@ -19,7 +19,7 @@ def table(results: Results) -> str:
         "Rows in brackets are chance: the same clips against other prompts of their kind.\n",
     ]
     if any(name in row.figures for row in rows for name in JUDGED):
-        parts += ["## What a critic sees that has learnt to\n", _table(rows, JUDGED)]
+        parts += ["## What the learned critic sees\n", _table(rows, JUDGED)]
     parts += ["## What is measured against the plan\n", _table(rows, {**MEASURED, **TRACKS})]
     if results.autoencoder:
         kept = ", ".join(
