@@ -40,8 +40,9 @@ def run(
 ) -> Results:
     """Films `suite` at every level into `out`, and scores it; goes on where it was stopped.
 
-    `judge` loads the learned critic; without one only geometry is measured. Writes results.json. More levels or more prompts
-    may be asked for in the same folder later; another suite, model or seed is a `RunFolderError`.
+    `judge` loads the learned critic; where it gives none, only geometry is measured. More levels
+    or more prompts may be asked for in the same folder later; another suite, model or seed is a
+    `RunFolderError`. Writes results.json.
     """
     levels = sorted({_sound(level) for level in levels}, reverse=True)
     chosen = suites.load(suite)

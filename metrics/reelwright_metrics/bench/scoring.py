@@ -180,7 +180,8 @@ def _marks(
 ) -> dict[str, Mark]:  # fmt: skip
     marks: dict[str, Mark] = {}
     for name, due in plan.prompt.states().items():
-        if due in classes[name]:
+        # A motion or relation that the critic has no class for is not asked of it.
+        if due in classes.get(name, ()):
             seen = classes[name][int(heads[name][clip].argmax())]
             marks[name] = Mark(right=seen == due, seen=seen)
     return marks

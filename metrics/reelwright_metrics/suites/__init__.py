@@ -10,7 +10,8 @@ from typing import Literal, get_args
 
 from reelwright_core.errors import InputError
 from reelwright_core.records import Record
-from reelwright_generators.builtin.words import Actor, Scene
+from reelwright_generators.builtin import attributes
+from reelwright_generators.builtin.words import Scene
 
 Kind = Literal["noun", "colour", "motion", "count", "relation", "place"]
 """What a prompt is there to try."""
@@ -44,15 +45,10 @@ class Prompt(Record):
         if actor.colour is not None:
             said["colour"] = actor.colour
         if actor.action != "stays":
-            said["motion"] = motion_of(actor)
+            said["motion"] = attributes.motion(actor)
         if self.kind == "count":
             said["count"] = str(actor.count)
         return said
-
-
-def motion_of(actor: Actor) -> str:
-    """`moves left`, `falls`: what one does, as a class."""
-    return f"{actor.action} {actor.direction}" if actor.direction else actor.action
 
 
 def names() -> list[str]:

@@ -15,7 +15,7 @@ from reelwright_core.story import Action, Colour, Direction, Place, RelationKind
 from reelwright_generators.builtin.scenes import BACKGROUNDS
 from reelwright_generators.builtin.staging import picture_of
 from reelwright_generators.builtin.words import NOUNS, Actor, Scene, held_out
-from reelwright_metrics.suites import KINDS, Kind, Prompt, first, motion_of, written
+from reelwright_metrics.suites import KINDS, Kind, Prompt, first, written
 from reelwright_metrics.suites.saying import sentence
 from reelwright_simulators.places import GROUND
 
@@ -89,7 +89,7 @@ def _words(kind: Kind, scene: Scene) -> list[str]:
     said: dict[Kind, str] = {
         "noun": f"noun {actor.noun}",
         "colour": f"colour {actor.colour}",
-        "motion": f"motion {motion_of(actor)}",
+        "motion": f"motion {actor.action} {actor.direction}",
         "count": f"count {actor.count}",
         "relation": f"relation {scene.relation}",
         "place": f"place {scene.place}",
