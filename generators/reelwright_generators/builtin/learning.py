@@ -12,8 +12,11 @@ from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 
+from reelwright_core.story import Layout
 from reelwright_generators.builtin import codec, model, scenes, staging, words
 from reelwright_generators.builtin.recipe import Phase, Recipe
+from reelwright_generators.builtin.renderer import Plan, Renderer, plan
+from reelwright_generators.builtin.words import Scene
 
 
 class Film:
@@ -21,9 +24,9 @@ class Film:
 
     def __init__(self, recipe: Recipe) -> None:
         torch.manual_seed(recipe.seed)
-        shape = recipe.shape
+        shape, self.device = recipe.shape, torch.device(recipe.device)
         self.tokenizer: PreTrainedTokenizerFast = model.tokenizer_of(
-            words.vocabulary(), words=shape.words
+            words.vocabulary(words.NOUN_SETS[recipe.nouns]), words=shape.words
         )
         self.transformer: WanTransformer3DModel = model.transformer_of(shape)
         self.encoder: UMT5EncoderModel = model.text_encoder_of(
@@ -32,6 +35,7 @@ class Film:
         torch.nn.init.zeros_(self.transformer.proj_out.weight)
         torch.nn.init.zeros_(self.transformer.proj_out.bias)
         self.nets = torch.nn.ModuleDict({"transformer": self.transformer, "encoder": self.encoder})
+        self.nets.to(self.device)
         self.mean = {k: v.detach().clone() for k, v in self.nets.state_dict().items()}
         matrices: list[torch.nn.Parameter] = []
         others: list[torch.nn.Parameter] = []
@@ -56,7 +60,7 @@ class Film:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.nets.load_state_dict(state["nets"])
-        self.mean = dict(state["mean"])
+        self.mean = {name: kept.to(self.device) for name, kept in state["mean"].items()}
         for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(kept)
 
@@ -80,14 +84,17 @@ class Film:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Drawn:
-    """The clips of a step as they are drawn, before any network sees them."""
+    """The clips of a step as they are drawn, before any network sees them.
 
-    clean: NDArray[np.float32]
+    They are arrays where a process beside drew them, tensors where the device did.
+    """
+
+    clean: NDArray[np.float32] | torch.Tensor
     """[clips, frames, rows, columns, channels]: the latents to learn."""
-    sketch: NDArray[np.float32]
+    sketch: NDArray[np.float32] | torch.Tensor
     """The same, of the sketch; equal to `clean` where there is none."""
     sketched: list[bool]
-    covered: NDArray[np.float32]
+    covered: NDArray[np.float32] | torch.Tensor
     """[clips, frames, rows, columns]: how much of each patch things cover, 0..1."""
     captions: list[str]
 
@@ -106,38 +113,123 @@ class Batch:
     mask: torch.Tensor
 
 
-def drawn(coding: codec.Codec, recipe: Recipe, *, step: int, phase: Phase) -> Drawn:
-    """The clips of step `step`: the same whenever and wherever they are drawn."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Planned:
+    """The same before they are drawn."""
+
+    clean: list[Plan]
+    sketch: list[Plan]
+    """Of those clips only that have one."""
+    sketched: list[bool]
+    captions: list[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shot:
+    """A scene that a step learns from, and what is taken of it."""
+
+    scene: Scene
+    layout: Layout
+    sketch: tuple[Layout, tuple[int, int, int] | None] | None
+    """See `scenes.rough`; none where the clip has no sketch."""
+    parts: list[list[int]]
+    """The frames of each clip that is taken."""
+    captions: list[str]
+    """One for each."""
+
+
+def shots(recipe: Recipe, *, step: int, phase: Phase) -> list[Shot]:
+    """What step `step` learns from: the same whenever and wherever it is asked for."""
     rng = np.random.default_rng([recipe.seed, step])
+    nouns = words.NOUN_SETS[recipe.nouns]
+    made: list[Shot] = []
+    while sum(len(shot.parts) for shot in made) < phase.batch:
+        has_sketch = bool(rng.random() < recipe.sketched)
+        strange = has_sketch and bool(rng.random() < recipe.strange)
+        scene = scenes.random_scene(rng, strange=strange, nouns=nouns)
+        layout = staging.layout_of(scene, frames=phase.frames, rng=rng)
+        sketch = None
+        if has_sketch:
+            sketch = scenes.rough(scene, layout, size=recipe.shape.size, rng=rng)
+        parts = [list(range(phase.frames))]
+        if phase.stills:
+            chosen = rng.choice(phase.frames, phase.stills, replace=False)
+            parts = [[int(f)] for f in chosen]
+        captions = [_misheard(words.caption(scene, rng=rng, nouns=nouns), rng=rng) for _ in parts]
+        made.append(Shot(scene=scene, layout=layout, sketch=sketch, parts=parts, captions=captions))
+    return made
+
+
+def drawn(coding: codec.Codec, recipe: Recipe, *, step: int, phase: Phase) -> Drawn:
+    """The clips of step `step`, by the painter."""
     clean: list[NDArray[np.float32]] = []
     rough: list[NDArray[np.float32]] = []
     covered: list[NDArray[np.float32]] = []
     captions: list[str] = []
     sketched: list[bool] = []
-    while len(clean) < phase.batch:
-        has_sketch = bool(rng.random() < recipe.sketched)
-        strange = has_sketch and bool(rng.random() < recipe.strange)
-        scene = scenes.random_scene(rng, strange=strange)
-        layout = staging.layout_of(scene, frames=phase.frames, rng=rng)
-        painting = scenes.draw(scene, layout, size=recipe.shape.size)
+    size = recipe.shape.size
+    for shot in shots(recipe, step=step, phase=phase):
+        painting = scenes.draw(shot.scene, shot.layout, size=size)
         sketch = painting.frames
-        if has_sketch:
-            sketch = scenes.draw_sketch(scene, layout, size=recipe.shape.size, rng=rng).frames
-        parts = [slice(None)]
-        if phase.stills:
-            chosen = rng.choice(phase.frames, phase.stills, replace=False)
-            parts = [slice(int(f), int(f) + 1) for f in chosen]
-        for part in parts:
+        if shot.sketch is not None:
+            sketch = scenes.draw_rough(shot.scene, *shot.sketch, size=size).frames
+        for part in shot.parts:
             latents = coding.encode(painting.frames[part])
             clean.append(latents)
-            rough.append(coding.encode(sketch[part]) if has_sketch else latents)
+            rough.append(latents if shot.sketch is None else coding.encode(sketch[part]))
             covered.append(_covered(painting.labels[part], patch=recipe.shape.codec_patch))
-            captions.append(_misheard(words.caption(scene, rng=rng), rng=rng))
-            sketched.append(has_sketch)
+            sketched.append(shot.sketch is not None)
+        captions += shot.captions
     return Drawn(
         clean=np.stack(clean), sketch=np.stack(rough), sketched=sketched,
         covered=np.stack(covered), captions=captions,
     )  # fmt: skip
+
+
+def planned(recipe: Recipe, *, step: int, phase: Phase) -> Planned:
+    """The clips of step `step` for the renderer: the same scenes, each in some style."""
+    rng = np.random.default_rng([recipe.seed, step, 1])
+    clean: list[Plan] = []
+    rough: list[Plan] = []
+    sketched: list[bool] = []
+    captions: list[str] = []
+    size = recipe.shape.size
+    for shot in shots(recipe, step=step, phase=phase):
+        style = recipe.styles[int(rng.integers(len(recipe.styles)))]
+        whole = plan(shot.scene, shot.layout, size=size, style=style)
+        clean += [whole.of(part) for part in shot.parts]
+        sketched += [shot.sketch is not None for _ in shot.parts]
+        if shot.sketch is not None:
+            layout, plain = shot.sketch
+            whole = plan(shot.scene, layout, size=size, style=style, plain=plain)
+            rough += [whole.of(part) for part in shot.parts]
+        captions += shot.captions
+    return Planned(clean=clean, sketch=rough, sketched=sketched, captions=captions)
+
+
+def rendered(renderer: Renderer, coding: codec.Codec, clips: Planned) -> Drawn:
+    """Planned clips, drawn and encoded on the renderer's device."""
+    rendering = renderer.render([*clips.clean, *clips.sketch])
+    latents = _encoded(coding, rendering.frames)
+    count, sketch = len(clips.clean), latents[: len(clips.clean)].clone()
+    sketch[torch.tensor(clips.sketched, device=sketch.device)] = latents[count:]
+    *lead, height, width = rendering.labels[:count].shape
+    cut = (height // coding.patch, coding.patch, width // coding.patch, coding.patch)
+    covered = (rendering.labels[:count] > 0).view(*lead, *cut).float().mean((3, 5))
+    return Drawn(
+        clean=latents[:count], sketch=sketch, sketched=clips.sketched, covered=covered,
+        captions=clips.captions,
+    )  # fmt: skip
+
+
+def _encoded(coding: codec.Codec, frames: torch.Tensor) -> torch.Tensor:
+    """What `Codec.encode` makes of uint8 [clips, frames, height, width, 3]."""
+    patch, (clips, count, height, width, _) = coding.patch, frames.shape
+    cut = frames.view(clips, count, height // patch, patch, width // patch, patch, 3)
+    values = cut.permute(0, 1, 2, 4, 6, 5, 3).flatten(4).float() / 127.5 - 1
+    mean, basis = torch.from_numpy(coding.mean), torch.from_numpy(coding.basis)
+    basis = basis / torch.from_numpy(coding.latents_std)
+    return (values - mean.to(values)) @ basis.to(values)
 
 
 def _covered(labels: NDArray[np.uint8], *, patch: int) -> NDArray[np.float32]:
@@ -152,13 +244,15 @@ def batch(film: Film, clips: Drawn, *, words: int) -> Batch:
         clips.captions, padding="max_length", max_length=words, truncation=True,
         return_tensors="pt",
     )  # fmt: skip
+    device = film.device
+    clean, sketch = (torch.as_tensor(x, device=device) for x in (clips.clean, clips.sketch))
     return Batch(
-        clean=torch.from_numpy(clips.clean).permute(0, 4, 1, 2, 3).contiguous(),
-        sketch=torch.from_numpy(clips.sketch).permute(0, 4, 1, 2, 3).contiguous(),
-        sketched=torch.tensor(clips.sketched),
-        weight=1 + 4 * torch.from_numpy(clips.covered)[:, None],
-        ids=tokens["input_ids"],
-        mask=tokens["attention_mask"],
+        clean=clean.permute(0, 4, 1, 2, 3).contiguous(),
+        sketch=sketch.permute(0, 4, 1, 2, 3).contiguous(),
+        sketched=torch.tensor(clips.sketched, device=device),
+        weight=1 + 4 * torch.as_tensor(clips.covered, device=device)[:, None],
+        ids=tokens["input_ids"].to(device),
+        mask=tokens["attention_mask"].to(device),
     )
 
 
@@ -173,19 +267,21 @@ def _misheard(caption: str, *, rng: np.random.Generator) -> str:
 
 def flow_loss(film: Film, clips: Batch, *, generator: torch.Generator) -> torch.Tensor:
     """How far the transformer's velocity is from the straight way to the clean clip."""
-    count = len(clips.clean)
-    noise = torch.randn(clips.clean.shape, generator=generator)
-    level = torch.sigmoid(0.4 + torch.randn(count, generator=generator))
+    count, device = len(clips.clean), clips.clean.device
+    noise = torch.randn(clips.clean.shape, generator=generator, device=device)
+    level = torch.sigmoid(0.4 + torch.randn(count, generator=generator, device=device))
     level = 2 * level / (1 + level)
-    even = torch.rand(count, generator=generator)
-    level = torch.where(torch.rand(count, generator=generator) < 0.1, even, level)
+    even, when, start, along, where = (
+        torch.rand(count, generator=generator, device=device) for _ in range(5)
+    )
+    level = torch.where(when < 0.1, even, level)
     # A sketch is noised to `start`; from there one straight way leads to the clean clip, and the
     # network has to know its direction at the start and anywhere along it.
-    start = 0.45 + 0.5 * torch.rand(count, generator=generator)
-    along = start * (0.1 + 0.9 * torch.rand(count, generator=generator))
-    along = torch.where(torch.rand(count, generator=generator) < 0.4, start, along)
+    start = 0.45 + 0.5 * start
+    along = start * (0.1 + 0.9 * along)
+    along = torch.where(where < 0.4, start, along)
     level = torch.where(clips.sketched, along, level).clamp(0.002, 1)
-    start = torch.where(clips.sketched, start, torch.ones(()))
+    start = torch.where(clips.sketched, start, torch.ones_like(start))
     wide = (slice(None), None, None, None, None)
     begin = (1 - start[wide]) * clips.sketch + start[wide] * noise
     velocity = (begin - clips.clean) / start[wide]

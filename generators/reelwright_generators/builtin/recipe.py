@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from reelwright_core.story import Action
-from reelwright_generators.builtin import words
+from reelwright_generators.builtin import styles, words
 from reelwright_generators.builtin.model import Shape
 
 VERSION = "0.2"
@@ -38,6 +38,15 @@ class Recipe:
         Phase(until=1.0, frames=17, batch=16),
     )
     """Single frames come first, then short clips: they cost less, and teach things and places."""
+    nouns: Literal["few", "many"] = "few"
+    """Which of `words.NOUN_SETS`."""
+    styles: tuple[str, ...] = ()
+    """The styles of art that the renderer draws in; with none of them the painter draws."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    workers: int = 1
+    """How many processes draw, or plan what is drawn, for the steps to come."""
+    ahead: int = 1
+    """How many steps are drawn or planned ahead."""
     half: bool = True
     """Whether most is computed in bfloat16, which is half as fast again where a CPU has it."""
     codec_clips: int = 400
@@ -58,6 +67,21 @@ class Recipe:
 
 PRESETS: Mapping[str, Recipe] = {
     "cpu": Recipe(name="cpu"),
+    "gpu": Recipe(
+        name="gpu",
+        shape=Shape(
+            codec_patch=8, channels=24, patch=(1, 2, 2), width=384, inner=1152, layers=12, heads=6,
+            text_width=256, text_layers=4,
+        ),
+        minutes=18.0,
+        phases=(
+            Phase(until=0.2, frames=5, batch=768, stills=2),
+            Phase(until=0.4, frames=5, batch=192),
+            Phase(until=1.0, frames=17, batch=64),
+        ),
+        nouns="many", styles=styles.STYLES, device="cuda", workers=10, ahead=20, decay=0.3,
+        ema=0.999,
+    ),
     "tiny": Recipe(
         name="tiny",
         shape=Shape(
@@ -105,7 +129,7 @@ def profile_of(recipe: Recipe) -> dict[str, Any]:
         "licence": "Apache-2.0",
         "vocabulary": "tokenizer/tokenizer.json: one token a word, lower case; other words are "
         "<unk>, which the model saw in training and passes over.",
-        "nouns": list(words.NOUNS),
+        "nouns": list(words.NOUN_SETS[recipe.nouns]),
         "colours": list(words.COLOURS),
         "places": list(words.PLACES),
         "actions": list(get_args(Action)),

@@ -6,7 +6,7 @@ to the model like something it knows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -44,13 +44,15 @@ _UP_DOWN: tuple[Direction, ...] = ("up", "down")
 BACKGROUNDS = 48  # seeds of a place that are drawn; few enough to be kept
 
 
-def random_scene(rng: np.random.Generator, *, strange: bool = False) -> Scene:
-    """A scene of one to three things in some place, none of it held out.
+def random_scene(
+    rng: np.random.Generator, *, strange: bool = False, nouns: Iterable[str] = NOUNS
+) -> Scene:
+    """A scene of one to three of `nouns` in some place, none of it held out.
 
     `strange` things are any of the cut-outs, whether the model has a word for them or not.
     """
     while True:
-        scene = _random_scene(rng, list(cutouts.all_cutouts()) if strange else list(NOUNS))
+        scene = _random_scene(rng, list(cutouts.all_cutouts() if strange else nouns))
         if not held_out(scene):
             return scene
 
@@ -162,10 +164,21 @@ def draw(
     )  # fmt: skip
 
 
-def draw_sketch(
-    scene: Scene, layout: Layout, *, size: tuple[int, int], rng: np.random.Generator
+def draw_rough(
+    scene: Scene, layout: Layout, plain: tuple[int, int, int] | None, *, size: tuple[int, int]
 ) -> Painting:
-    """A rougher drawing of the same clip: things a little off, the background grey or blurred."""
+    """The sketch of `scene`, as `rough` makes it."""
+    scenery = None if plain is None else np.full((size[1], size[0], 3), plain, np.uint8)
+    return draw(scene, layout, size=size, scenery=scenery)
+
+
+def rough(
+    scene: Scene, layout: Layout, *, size: tuple[int, int], rng: np.random.Generator
+) -> tuple[Layout, tuple[int, int, int] | None]:
+    """`layout` with its things a little off; and, if the background is plain, its colour.
+
+    That is a grey, or the mean of the place's own background.
+    """
     tracks: list[Track] = []
     for track in layout.tracks:
         aside, down, grown = rng.normal(0, 0.012), rng.normal(0, 0.012), np.exp(rng.normal(0, 0.06))
@@ -177,11 +190,11 @@ def draw_sketch(
             keys.append(key.model_copy(update={"box": box}))
         tracks.append(track.model_copy(update={"keyframes": keys}))
     chance = rng.random()
-    scenery = None
+    plain = None
     if chance < 0.3:
-        scenery = np.full((size[1], size[0], 3), int(rng.uniform(112, 144)), np.uint8)
+        grey = int(rng.uniform(112, 144))
+        plain = (grey, grey, grey)
     elif chance < 0.45:
-        scenery = background(scene.place, size=size, seed=scene.seed)
-        scenery = np.broadcast_to(scenery.mean((0, 1)).astype(np.uint8), scenery.shape).copy()
-    rough = layout.model_copy(update={"tracks": tracks})
-    return draw(scene, rough, size=size, scenery=scenery)
+        red, green, blue = background(scene.place, size=size, seed=scene.seed).mean((0, 1))
+        plain = (int(red), int(green), int(blue))
+    return layout.model_copy(update={"tracks": tracks}), plain

@@ -10,8 +10,10 @@ import argparse
 import dataclasses
 import json
 import shutil
+import sys
 import time
 import warnings
+from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,34 +25,57 @@ import torch
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from numpy.typing import NDArray
 
+from reelwright_core.errors import ReelwrightError, SettingsError
 from reelwright_generators.builtin import card, codec, model, scenes, staging
-from reelwright_generators.builtin.learning import Drawn, Film, batch, drawn, flow_loss
+from reelwright_generators.builtin.learning import (
+    Batch,
+    Drawn,
+    Film,
+    Planned,
+    batch,
+    drawn,
+    flow_loss,
+    planned,
+    rendered,
+)
 from reelwright_generators.builtin.recipe import PRESETS, Recipe, profile_of, rate_at
+from reelwright_generators.builtin.renderer import Renderer, plan
+from reelwright_generators.builtin.words import NOUN_SETS
 
 
-def fit_codec(recipe: Recipe) -> codec.Codec:
+def fit_codec(recipe: Recipe, renderer: Renderer | None = None) -> codec.Codec:
     """The codec of some drawn clips, of which each third frame is enough."""
     rng = np.random.default_rng([recipe.seed, 1 << 40])
-    clips = [_clip(recipe, rng, strange=n % 3 == 0)[::3] for n in range(recipe.codec_clips)]
+    clips = [
+        _clip(recipe, rng, renderer, strange=n % 3 == 0)[::3] for n in range(recipe.codec_clips)
+    ]
     shape = recipe.shape
     return codec.fit(
         clips, patch=shape.codec_patch, channels=shape.channels, whitening=recipe.whitening
     )
 
 
-def _clip(recipe: Recipe, rng: np.random.Generator, *, strange: bool = False) -> NDArray[np.uint8]:
-    scene = scenes.random_scene(rng, strange=strange)
+def _clip(
+    recipe: Recipe, rng: np.random.Generator, renderer: Renderer | None, *, strange: bool = False
+) -> NDArray[np.uint8]:
+    size = recipe.shape.size
+    scene = scenes.random_scene(rng, strange=strange, nouns=NOUN_SETS[recipe.nouns])
     layout = staging.layout_of(scene, frames=recipe.shape.frames, rng=rng)
-    return scenes.draw(scene, layout, size=recipe.shape.size).frames
+    if renderer is None:
+        return scenes.draw(scene, layout, size=size).frames
+    style = recipe.styles[int(rng.integers(len(recipe.styles)))]
+    return renderer.render([plan(scene, layout, size=size, style=style)]).frames[0].cpu().numpy()
 
 
-def round_trip(vae: Any, recipe: Recipe, *, clips: int = 8) -> dict[str, float]:
+def round_trip(
+    vae: Any, recipe: Recipe, *, clips: int = 8, renderer: Renderer | None = None
+) -> dict[str, float]:
     """What the autoencoder keeps of fresh clips, in decibels: of all, and of what moves."""
     rng = np.random.default_rng([recipe.seed, 2 << 40])
     whole: list[float] = []
     moving: list[float] = []
     for _ in range(clips):
-        frames = _clip(recipe, rng)
+        frames = _clip(recipe, rng, renderer)
         video = torch.from_numpy(frames).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
         with torch.no_grad():
             back = vae.decode(vae.encode(video).latent_dist.mode()).sample
@@ -96,7 +121,16 @@ class Run:
     """One training run in its folder: checkpoint, log, and the model it leaves."""
 
     def __init__(self, recipe: Recipe, *, out: Path, resume: bool) -> None:
+        if recipe.device == "cuda" and not torch.cuda.is_available():
+            raise SettingsError(
+                f"the recipe {recipe.name!r} trains on CUDA, and torch {torch.__version__} finds "
+                "no such device: pass --device cpu (very slow), or install a CUDA build of torch "
+                "on a machine with a GPU"
+            )
         self.recipe, self.out = recipe, out
+        self.renderer: Renderer | None = None
+        if recipe.styles:
+            self.renderer = Renderer(size=recipe.shape.size, device=recipe.device)
         out.mkdir(parents=True, exist_ok=True)
         self.step, self.seconds, self.clips = 0, 0.0, 0
         self.log: list[tuple[int, float, int, float, float]] = []
@@ -104,7 +138,7 @@ class Run:
         self.falling = False
         """Whether the rate already falls; what was kept just before, `steady.pt`, can go on."""
         if resume and self.saved.exists():
-            kept = torch.load(self.saved, weights_only=True)
+            kept = torch.load(self.saved, weights_only=True, map_location="cpu")
             self.step, self.seconds, self.clips = kept["step"], kept["seconds"], kept["clips"]
             self.log = [tuple(row) for row in kept["log"]]
             arrays = {k: v.numpy() for k, v in kept["codec"].items()}
@@ -114,9 +148,9 @@ class Run:
             self.film.restore(kept["film"])
             self.falling = self.progress > 1 - recipe.decay
         else:
-            self.coding = fit_codec(recipe)
+            self.coding = fit_codec(recipe, self.renderer)
             self.film = Film(recipe)
-            self.figures = round_trip(self.coding.autoencoder(), recipe)
+            self.figures = round_trip(self.coding.autoencoder(), recipe, renderer=self.renderer)
         whole, moving = self.figures["all"], self.figures["moving"]
         print(f"autoencoder: {whole:.1f} dB, {moving:.1f} dB where it moves")
         (out / "recipe.json").write_text(json.dumps(dataclasses.asdict(recipe), indent=2) + "\n")
@@ -127,23 +161,31 @@ class Run:
             return self.step / self.recipe.steps
         return self.seconds / (60 * self.recipe.minutes)
 
-    def train(self, *, until: int | None = None) -> None:
-        """Goes on to the end, or to step `until`; leaves a checkpoint."""
+    def train(self, *, until: int | None = None, deadline: float | None = None) -> None:
+        """Goes on to the end, to step `until`, or to `deadline`, a time of `time.monotonic`.
+
+        Leaves a checkpoint.
+        """
         recipe, last_saved = self.recipe, self.seconds
         recent: list[float] = []
-        # A process of its own draws the next clips while these are learnt from.
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_alone) as drawing:
-            ahead = self._drawn(drawing, self.step, self.progress)
+        # Processes of their own draw the next clips while these are learnt from.
+        with ProcessPoolExecutor(
+            recipe.workers, mp_context=get_context("spawn"), initializer=_alone
+        ) as drawing:
+            ahead = deque(self._drawn(drawing, self.step + n) for n in range(recipe.ahead))
             while self.progress < 1 and (until is None or self.step < until):
                 began = time.monotonic()
-                clips = batch(self.film, ahead.result(), words=recipe.shape.words)
+                if deadline is not None and began > deadline:
+                    break
+                made = ahead.popleft().result()
                 waited = time.monotonic() - began
-                at = (self.step + 1) / recipe.steps if recipe.steps else self.progress
-                ahead = self._drawn(drawing, self.step + 1, at)
-                generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
+                clips = self._batch(made)
+                ahead.append(self._drawn(drawing, self.step + recipe.ahead))
+                generator = torch.Generator(recipe.device)
+                generator.manual_seed(recipe.seed * 1_000_003 + self.step)
                 with (
                     warnings.catch_warnings(),
-                    torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.half),
+                    torch.autocast(recipe.device, dtype=torch.bfloat16, enabled=recipe.half),
                 ):
                     # The norms keep their weights in float32, which torch remarks upon.
                     warnings.filterwarnings("ignore", message="Mismatch dtype")
@@ -178,11 +220,22 @@ class Run:
                 if due:
                     self.checkpoint()
                     last_saved = self.seconds
+            for future in ahead:
+                future.cancel()
         self.checkpoint()
 
-    def _drawn(self, drawing: ProcessPoolExecutor, step: int, progress: float) -> Future[Drawn]:
+    def _drawn(self, drawing: ProcessPoolExecutor, step: int) -> Future[Drawn | Planned]:
+        progress = step / self.recipe.steps if self.recipe.steps else self.progress
         phase = next((p for p in self.recipe.phases if progress < p.until), self.recipe.phases[-1])
+        if self.renderer is not None:
+            return drawing.submit(planned, self.recipe, step=step, phase=phase)
         return drawing.submit(drawn, self.coding, self.recipe, step=step, phase=phase)
+
+    def _batch(self, clips: Drawn | Planned) -> Batch:
+        if isinstance(clips, Planned):
+            assert self.renderer is not None
+            clips = rendered(self.renderer, self.coding, clips)
+        return batch(self.film, clips, words=self.recipe.shape.words)
 
     def checkpoint(self) -> None:
         kept = {
@@ -203,7 +256,7 @@ class Run:
 
     def export(self, folder: Path) -> None:
         """Writes the model as it is now, with its card and its curve."""
-        film = Film(self.recipe)
+        film = Film(dataclasses.replace(self.recipe, device="cpu"))
         film.nets.load_state_dict(self.film.mean)
         vae = self.coding.autoencoder()
         parts = {"transformer": film.transformer, "encoder": film.encoder, "vae": vae}
@@ -242,19 +295,34 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="of training, drawing included")
     parser.add_argument("--steps", type=int, help="a fixed number of steps instead")
     parser.add_argument("--out", type=Path, default=Path("builtin-model"))
+    parser.add_argument("--device", choices=["cpu", "cuda"], help="instead of the preset's own")
+    parser.add_argument(
+        "--minutes-now", type=float,
+        help="stop after this long, start-up included, and leave a checkpoint to go on from",
+    )  # fmt: skip
     parser.add_argument("--resume", action="store_true")
     parser.add_argument(
         "--export-to", type=Path, help="only write the model of the checkpoint, to this folder"
     )
-    chosen = parser.parse_args()
+    began, chosen = time.monotonic(), parser.parse_args()
     recipe = PRESETS[chosen.preset]
     if chosen.minutes is not None:
         recipe = dataclasses.replace(recipe, minutes=chosen.minutes, steps=None)
     if chosen.steps is not None:
         recipe = dataclasses.replace(recipe, steps=chosen.steps)
-    run = Run(recipe, out=chosen.out, resume=chosen.resume or chosen.export_to is not None)
+    if chosen.device is not None:
+        recipe = dataclasses.replace(recipe, device=chosen.device)
+    try:
+        run = Run(recipe, out=chosen.out, resume=chosen.resume or chosen.export_to is not None)
+    except ReelwrightError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
     if chosen.export_to is None:
-        run.train()
+        now = chosen.minutes_now
+        run.train(deadline=None if now is None else began + 60 * now)
+        if run.progress < 1:
+            print(f"stopped at {run.progress:.0%}; --resume goes on")
+            return
     folder = chosen.export_to or chosen.out / "model"
     run.export(folder)
     print(f"{run.clips} clips in {run.seconds / 60:.1f} minutes; the model is in {folder}")
