@@ -38,6 +38,9 @@ _SCALING = (
     | Interpolation.FULL_CHR_H_INT
     | Interpolation.FULL_CHR_H_INP
 )
+# On its own choice of several threads, swscale now and then rounds a few pixels otherwise when the
+# machine is busy; the encoder then makes other bytes of the same frames.
+_THREADS = 1
 # What the files say of their colours: sRGB's primaries and curve, in RGB or by the BT.601 matrix.
 # Chromium's own converter is up to 12 of 255 off with BT.709's, and 39 when nothing is said.
 _PRIMARIES, _SRGB, _MATRIX, _RGB, _LIMITED, _FULL = 1, 13, 6, 0, 1, 2
@@ -137,8 +140,9 @@ def _picture(frame: NDArray[np.uint8], lossless: bool) -> av.VideoFrame:
     if lossless:
         return picture
     return picture.reformat(
-        format="yuv420p", dst_colorspace=Colorspace.ITU601, interpolation=_SCALING
-    )
+        format="yuv420p", dst_colorspace=Colorspace.ITU601, interpolation=_SCALING,
+        threads=_THREADS,
+    )  # fmt: skip
 
 
 def read_video(path: Path) -> Frames:
@@ -151,7 +155,11 @@ def read_video(path: Path) -> Frames:
     with open_video(path) as video, _read_errors(path):
         for packet in [*video_packets(video), None]:
             for frame in video.decode(packet):
-                pictures.append(frame.to_ndarray(format="rgb24", interpolation=_SCALING))
+                pictures.append(
+                    frame.reformat(
+                        format="rgb24", interpolation=_SCALING, threads=_THREADS
+                    ).to_ndarray()
+                )
     if not pictures:
         raise InputError(f"{path} holds no frames")
     return np.stack(pictures)
