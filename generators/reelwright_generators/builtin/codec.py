@@ -44,9 +44,52 @@ class Codec:
         centred = patches(frames, self.patch) - self.mean
         return np.matmul(centred, self.basis / self.latents_std, dtype=np.float32)
 
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Latents as the transformer makes them, [pictures, z, rows, columns], as pictures.
+
+        Float RGB in about -1..1, [pictures, 3, height, width]: what `autoencoder` decodes, at a
+        fraction of its cost.
+        """
+        whole = torch.from_numpy(self.latents_std / self.spread).to(latents)
+        taps = torch.from_numpy(self.ridge[:-1]).to(latents)
+        taps = taps.reshape(3, 3, len(self.spread), -1).permute(3, 2, 0, 1)
+        patches_ = torch.nn.functional.conv2d(
+            latents * whole[:, None, None], taps, torch.from_numpy(self.ridge[-1]).to(latents),
+            padding=1,
+        )  # fmt: skip
+        count, _, rows, columns = patches_.shape
+        cut = patches_.reshape(count, 3, self.patch, self.patch, rows, columns)
+        # diffusers packs a patch as colour, column, row.
+        return cut.permute(0, 1, 4, 3, 5, 2).reshape(
+            count, 3, rows * self.patch, columns * self.patch
+        )
+
     def autoencoder(self) -> AutoencoderKLWan:
         """The same maps as a standard class."""
         return _autoencoder(self)
+
+
+def read(vae: AutoencoderKLWan) -> Codec:
+    """The codec that `Codec.autoencoder` made `vae` of."""
+    net: Any = vae
+    config: Any = vae.config
+    channels = config.z_dim
+    plus = slice(1, channels + 1)
+    with torch.no_grad():
+        spread: torch.Tensor = net.encoder.conv_out.weight[:channels, plus, 2, 1, 1].diagonal().float()
+        basis = net.encoder.conv_in.weight[plus, :, 2, 1, 1].float().T * spread
+        taps = net.decoder.conv_out.weight[:, plus, 2].float().permute(2, 3, 1, 0)
+        ridge = torch.cat([taps.flatten(0, 2), net.decoder.conv_out.bias.float()[None]])
+        # Of the mean only what lies in the basis is known, and no more is ever used.
+        mean: torch.Tensor = basis @ (-net.encoder.conv_in.bias[plus].float() * spread)
+    return Codec(
+        patch=config.patch_size,
+        mean=mean.detach().numpy(),
+        basis=basis.detach().numpy(),
+        spread=spread.detach().contiguous().numpy(),
+        ridge=ridge.detach().numpy(),
+        latents_std=np.asarray(config.latents_std, np.float32),
+    )
 
 
 def patches(frames: NDArray[np.uint8], patch: int) -> Floats:
