@@ -98,6 +98,7 @@ def test_doctor_finds_all_that_is_needed(tmp_path: Path) -> None:
     told = reelwright("doctor", cwd=tmp_path)
     assert told.returncode == 0, told.stdout
     assert re.search(r"^ok +video model +reelwright-builtin", told.stdout, re.M)
+    assert re.search(r"^ok +its speed +loads in \d+\.\d s, then about \d+\.\d s", told.stdout, re.M)
     findings = json.loads(reelwright("doctor", "--json", cwd=tmp_path).stdout)
     assert all(finding["ok"] for finding in findings if finding["needed"])
 

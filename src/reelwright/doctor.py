@@ -5,14 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reelwright_core.errors import ReelwrightError
 from reelwright_core.records import Record
 from reelwright_core.settings import Settings, load_settings
+from reelwright_core.takes import NoisePlan
+
+if TYPE_CHECKING:
+    from reelwright_generators.generator import Facts
+
+_TRIED = 2
+"""Steps that are filmed to tell how long a shot takes."""
 
 
 class Finding(Record):
@@ -69,7 +78,32 @@ def _model() -> Iterator[Finding]:
             f"{facts.frames} frames at {facts.fps}, from noise level {facts.noise_level}"
         )
         yield Finding(name="video model", ok=True, needed=True, says=says)
+        if settings.generator.model == "builtin":
+            yield _speed(settings, facts)
     yield _endpoint(settings)
+
+
+def _speed(settings: Settings, facts: Facts) -> Finding:
+    """How long the built-in model takes here: it is loaded, and films a shot in two steps."""
+    from reelwright_generators.generator import Request, load
+
+    request = Request(
+        prompt="a red car", size=facts.size, frames=facts.frames, fps=facts.fps,
+        noise=NoisePlan(level=1, seed=0),
+    )  # fmt: skip
+    told = settings.generator.model_copy(update={"steps": _TRIED})
+    at = [time.monotonic()]
+    try:
+        made = load(told).generate(request, lambda done, of: at.append(time.monotonic()))
+    except (ReelwrightError, ImportError) as error:
+        return Finding(name="its speed", ok=False, needed=True, says=f"it does not film: {error}")
+    loading = time.monotonic() - at[0] - made.seconds
+    shot = made.seconds + (facts.steps - _TRIED) * (at[-1] - at[-2])
+    return Finding(
+        name="its speed", ok=True, needed=False,
+        says=f"loads in {loading:.1f} s, then about {shot:.1f} s a shot of {facts.steps} steps "
+        "from pure noise, less from a sketch",
+    )  # fmt: skip
 
 
 def _endpoint(settings: Settings) -> Finding:
