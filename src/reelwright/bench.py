@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,6 @@ from reelwright_metrics.bench import run
 from reelwright_metrics.bench.comparing import compare
 from reelwright_metrics.bench.scoring import Judge
 from reelwright_metrics.bench.table import table
-
-_JUDGE = 1
-"""The learned critic that only reports: the other one steers loops, and may be pleased by them."""
 
 
 def bench(
@@ -71,11 +67,13 @@ def _levels(told: str) -> list[float]:
 
 
 def _judge() -> Judge | None:
+    """The critic that never steers a loop; bent to please, a loop's own would report too much."""
+    from reelwright_metrics.learned import REPORTS, LearnedCritic
+
     try:
-        learned: Any = import_module("reelwright_metrics.learned")
-        return learned.LearnedCritic.load(_JUDGE)
-    except (ImportError, AttributeError):
-        _say("the learned critic is not installed: only geometry is measured")
+        return LearnedCritic.load(REPORTS)
+    except InputError as error:
+        _say(f"{error}; only geometry is measured")
         return None
 
 

@@ -14,14 +14,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from reelwright_core.errors import InputError
-from reelwright_generators.builtin import unknown_words
+from reelwright_generators.builtin import unknown_words, words
+from reelwright_generators.builtin.attributes import CLASSES
 from reelwright_generators.builtin.words import Scene, held_out
 from reelwright_metrics.bench.comparing import compare, comparison_table
 from reelwright_metrics.bench.filming import decibels
 from reelwright_metrics.bench.results import ClipSet, Mark, Results, Seen, figures, mean, share
 from reelwright_metrics.bench.scoring import CANDIDATES, others, plan_of, score
+from reelwright_metrics.learned import LearnedCritic
+from reelwright_metrics.learned.network import Network, Shape
 from reelwright_metrics.suites import KINDS, Kind, Prompt, first, load, make, written
 from reelwright_metrics.suites.saying import sentence, wrong
 from reelwright_metrics.testing import degrade
@@ -179,6 +183,31 @@ def test_real_clips_pass_and_other_prompts_clips_do_not() -> None:
     assert other["measured direction"].value <= 0.6
     assert own["off track"].value < 10 < other["off track"].value
     assert own["follows track"].value > 0.95
+
+
+def test_the_learned_critics_first_choice_is_what_counts() -> None:
+    vocabulary = words.vocabulary()
+    classes = {name: list(several) for name, several in CLASSES.items()}
+    torch.manual_seed(3)
+    shape = Shape(heads={name: len(several) for name, several in classes.items()})
+    net = Network(shape, vocabulary=3 + len(vocabulary))
+    # Untrained, it still answers: what it says must reach the right prompt and the right measure.
+    critic = LearnedCritic(net, classes=classes, card={"vocabulary": vocabulary})
+    plans = [_plan(prompt) for prompt in load("builtin")[::25]]
+    clips = {plan.prompt.id: plan.painted().frames for plan in plans}
+    seen, chance = score(plans, lambda plan: clips[plan.prompt.id], critic)
+    heads = critic.attributes(np.stack(list(clips.values())))
+    takes = others([plan.prompt for plan in plans])
+    for i, plan in enumerate(plans):
+        for name, due in plan.prompt.states().items():
+            if name == "relation":
+                continue
+            for marks, clip in ((seen[i].marks, i), (chance[i].marks, takes[i])):
+                said = classes[name][int(heads[name][clip].argmax())]
+                assert marks[name] == Mark(right=said == due, seen=said)
+        texts = [text for _, text in plan.candidates()]
+        alike = critic.match(clips[plan.prompt.id][None], [texts])[0]
+        assert seen[i].marks["retrieval"].right == (alike.argmax() == 0)
 
 
 def _results(right: dict[float, list[bool]]) -> Results:

@@ -60,6 +60,7 @@ def run(
     _own(out, suite=suite, seed=seed, facts=facts)
     with locked(out):
         sweep(out)
+        critic = judge()
         reels: list[tuple[Reel, float | None]] = [
             (Reel("real", out / "clips" / "real", real), None)
         ]
@@ -76,7 +77,6 @@ def run(
             reels.append((Reel(f"{start}, σ {level:g}", folder, maker), level))
         for reel, _ in reels:
             reel.film(plans, on_line)
-        critic = judge()
         sets: list[ClipSet] = []
         for reel, level in reels:
             sets.append(_scored(reel, level, plans, critic, out))

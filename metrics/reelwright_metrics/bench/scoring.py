@@ -20,7 +20,7 @@ from reelwright_metrics.assign import Watched
 from reelwright_metrics.bench.results import Mark, Seen
 from reelwright_metrics.measure import watch_pixels
 from reelwright_metrics.questions import questions
-from reelwright_metrics.suites import Prompt
+from reelwright_metrics.suites import Kind, Prompt
 from reelwright_metrics.suites.saying import sentence, wrong
 from reelwright_simulators.painter import Painting
 
@@ -66,12 +66,11 @@ class Plan:
         """The real clip of the plan, which is its sketch as well."""
         return scenes.draw(self.prompt.scene, self.layout, size=self.shot.size)
 
-    def candidates(self) -> list[str]:
-        """The right caption, then those with one attribute changed."""
-        scene = self.prompt.scene
+    def candidates(self) -> list[tuple[Kind | None, str]]:
+        """The right caption, then those with one attribute changed, and which one."""
         rng = np.random.default_rng(seed_of(self.prompt.id, "captions"))
-        others = wrong(scene, count=CANDIDATES - 1, rng=rng)
-        return [self.prompt.text, *(sentence(other) for _, other in others)]
+        changes = wrong(self.prompt.scene, count=CANDIDATES - 1, rng=rng)
+        return [(None, self.prompt.text), *((kind, sentence(scene)) for kind, scene in changes)]
 
 
 def plan_of(prompt: Prompt, *, size: tuple[int, int], frames: int, fps: Fraction) -> Plan:
@@ -162,7 +161,8 @@ def _judged(
     frames = np.stack(clips)
     heads = judge.attributes(frames)
     captions = [
-        [*one.candidates(), *other.candidates()] for one, other in zip(plans, also, strict=True)
+        [caption for plan in both for _, caption in plan.candidates()]
+        for both in zip(plans, also, strict=True)
     ]
     alike = judge.match(frames, captions)
     return [
@@ -180,7 +180,7 @@ def _marks(
 ) -> dict[str, Mark]:  # fmt: skip
     marks: dict[str, Mark] = {}
     for name, due in plan.prompt.states().items():
-        # A motion or relation that the critic has no class for is not asked of it.
+        # The critic has no class for a relation: `_retrieval` asks for it.
         if due in classes.get(name, ()):
             seen = classes[name][int(heads[name][clip].argmax())]
             marks[name] = Mark(right=seen == due, seen=seen)
@@ -188,10 +188,19 @@ def _marks(
 
 
 def _retrieval(plan: Plan, alike: NDArray[Any]) -> dict[str, Mark]:
-    """Right if the right caption fits better than every other; a tie is wrong."""
+    """Right if the right caption fits better than every other; a tie is wrong.
+
+    A relation is judged so as well, against the caption with the contrary one.
+    """
+    captions = plan.candidates()
     best = int(alike[1:].argmax()) + 1
     right = bool(alike[0] > alike[best])
-    return {"retrieval": Mark(right=right, seen=plan.candidates()[0 if right else best])}
+    marks = {"retrieval": Mark(right=right, seen=captions[0 if right else best][1])}
+    contrary = [i for i, (kind, _) in enumerate(captions) if kind == "relation"]
+    if contrary:
+        right = bool(alike[0] > alike[contrary].max())
+        marks["relation"] = Mark(right=right, seen="" if right else "the contrary")
+    return marks
 
 
 def _with_geometry(plan: Plan, clip: Frames, empty: Frames, marks: dict[str, Mark]) -> Seen:
