@@ -76,6 +76,14 @@ def text(
     table = "\n".join(
         f"| {name} | {said} | {sizes[name] / 1e6:.2f} M |" for name, said in parts.items()
     )
+    machine = "one GPU" if recipe["device"] == "cuda" else "two shared CPU cores"
+    drawings, pages = "one drawing of each noun, in one style", "(see `NOTICE.md` of"
+    if recipe["styles"]:
+        drawings = f"{len(recipe['styles'])} drawings of each noun, one in each style"
+        pages = (
+            "and other drawings of\nthe same emoji (Noto Emoji by Google, Apache-2.0; see "
+            "`NOTICE.md` of `builtin/styles`, and that of"
+        )
     return f"""---
 license: apache-2.0
 library_name: diffusers
@@ -133,12 +141,12 @@ keeps {figures["all"]:.1f} dB of fresh clips, {figures["moving"]:.1f} dB where s
 
 Clips drawn by Reelwright's own layout painter, never twice the same: one to three things, their
 colours, {len(profile["places"])} places, {len(profile["actions"])} motions, relations and camera
-moves, with captions from a grammar. {clips} clips in {seconds / 60:.0f} minutes on two shared CPU
-cores ({phases}); loss (weighted, velocity) {losses} clips, see `loss.csv` and `loss.png`.
+moves, with captions from a grammar. {clips} clips in {seconds / 60:.0f} minutes on {machine}
+({phases}); loss (weighted, velocity) {losses} clips, see `loss.csv` and `loss.png`.
 
 Rectified flow; Muon for the matrices inside blocks and AdamW for the rest; errors on things count
 five times; one caption in ten left out, one in ten with words made unknown; a running mean of the
-weights is what is kept. {recipe["sketched"]:.0%} of the clips start from a noised sketch whose
+weights is what is kept. {recipe["phases"][-1]["sketched"] or recipe["sketched"]:.0%} of the clips start from a noised sketch whose
 things are slightly off and whose background is often missing, with the clean clip as the goal, so
 that the model repairs sketches. `recipe.json` has every number;
 `python -m reelwright_generators.builtin.train --preset {recipe["name"]}` makes the model again
@@ -160,12 +168,12 @@ Other words are `<unk>` to it: `reelwright_generators.builtin.unknown_words(prom
 - From a sketch, things keep their shape and way, with grain around what moves: more of it the
   higher σ is, and at σ 0.8 the shape begins to go.
 - Fine detail is lost: eyes, wheels' spokes, thin lines.
-- It knows one drawing of each noun, in one style, and no person, brand, text or photograph.
+- It knows {drawings}, and no person, brand, text or photograph.
 - Things smaller than a quarter of the picture's height are smeared.
 
 ## Art and licence
 
-The pictures it learnt from are Reelwright's cut-outs (see `NOTICE.md` of
+The pictures it learnt from are Reelwright's cut-outs {pages}
 `reelwright_simulators/cutouts`: Fluent Emoji by Microsoft, MIT) and backgrounds drawn by code.
 The weights are under the Apache License 2.0.
 """
