@@ -34,8 +34,8 @@ _WIDE = 96
 """Pixels that each of them is wide."""
 
 _INK, _MUTED, _GRID, _PAPER = (35, 41, 50), (110, 120, 135), (226, 229, 234), (255, 255, 255)
-_LINES = ((200, 88, 20), (24, 106, 180), (40, 135, 70))
-"""The colours of direction, relation and count."""
+_LINES = dict(zip(TOPICS, ((200, 88, 20), (24, 106, 180), (40, 135, 70)), strict=True))
+"""The colour of each topic's line."""
 _FINER = 3
 
 
@@ -155,8 +155,12 @@ def plot(compared: Sequence[Compared]) -> bytes:
     """
     panels: list[tuple[str, dict[str, str]]] = []
     for which, title in enumerate(("measured against the plan", "seen by the learned critic")):
-        names = {topic: pair[which] for topic, pair in TOPICS.items()}
-        if any(name in row.shares for row in compared for name in names.values()):
+        names = {
+            topic: pair[which]
+            for topic, pair in TOPICS.items()
+            if any(pair[which] in row.shares for row in compared)
+        }
+        if names:
             panels.append((title, names))
     wide, high = 430, 340
     picture = Image.new("RGB", (wide * len(panels) * _FINER, high * _FINER), _PAPER)
@@ -189,7 +193,8 @@ def _draw_lines(
     for part in range(6):
         y = bottom - part / 5 * (bottom - top)
         draw.line((left, y, right, y), _GRID, 3 if part else 5)
-    for place, (colour, name) in enumerate(zip(_LINES, names.values(), strict=True)):
+    for place, (topic, name) in enumerate(names.items()):
+        colour = _LINES[topic]
         shown = [(row.level, row.shares[name]) for row in compared if name in row.shares]
         # A little aside of each other, so that no bar hides another.
         aside = (place - 1) * 4 * _FINER
@@ -223,8 +228,8 @@ def _write_scales(
         said = "plain" if row.level == 1 else f"{row.level:g}"
         write.text((x - write.width(said, 12) // 2, bottom + 18), said, size=12, colour=_MUTED)
     x = left
-    for colour, topic in zip(_LINES, names, strict=True):
-        write.text((x, bottom + 44), topic, size=13, colour=colour)
+    for topic in names:
+        write.text((x, bottom + 44), topic, size=13, colour=_LINES[topic])
         x += write.width(topic, 13) + 18
     said = "noise level σ"
     write.text((right, bottom + 44), said, size=12, colour=_MUTED, right=True)

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from reelwright_core.errors import InputError
+from reelwright_editing.bench_page import write_plot
 from reelwright_generators.builtin import unknown_words, words
 from reelwright_generators.builtin.attributes import CLASSES
 from reelwright_generators.builtin.words import Scene, held_out
@@ -245,6 +247,19 @@ def test_nothing_is_relative_to_what_is_never_right() -> None:
     never = _results({1.0: [False] * 8, 0.5: [True] * 8})
     assert compare(never)[1].gains == {}
     assert compare(_results({0.7: [True], 0.5: [True]})) == []
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_plot_shows_what_was_asked(tmp_path: Path, asked: bool) -> None:
+    results = _results({1.0: [True, False], 0.5: [True, True]})
+    if asked:
+        write_plot(tmp_path / "plot.png", compare(results))
+        with Image.open(tmp_path / "plot.png") as picture:
+            assert picture.size == (430, 340)
+            assert (200, 88, 20) in {colour for _, colour in picture.getcolors(1 << 20) or []}
+    else:
+        bare = [row.model_copy(update={"figures": {}}) for row in results.sets]
+        assert compare(results.model_copy(update={"sets": bare})) == []
 
 
 # The command

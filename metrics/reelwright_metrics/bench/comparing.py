@@ -60,7 +60,8 @@ def compare(results: Results) -> list[Compared]:
     )
     if len(rows) < 2 or rows[0].level != 1:
         return []
-    return [_compared(row, rows[0]) for row in rows]
+    compared = [_compared(row, rows[0]) for row in rows]
+    return compared if compared[0].shares else []
 
 
 def _compared(row: ClipSet, plain: ClipSet) -> Compared:
