@@ -161,9 +161,13 @@ def _losses(recipe: Recipe) -> list[float]:
 
 def test_the_small_recipe_goes_on_learning_from_the_scenes_it_always_had() -> None:
     recipe = replace(PRESETS["cpu"], sketched=0.0)
+    phases = (
+        Phase(until=1.0, frames=5, batch=40, stills=2),
+        Phase(until=1.0, frames=17, batch=16),
+    )
     said = [
         caption
-        for phase in (Phase(until=1, frames=5, batch=40, stills=2), recipe.phases[-1])
+        for phase in phases
         for shot in shots(recipe, step=7, phase=phase)
         for caption in shot.captions
     ]
