@@ -59,17 +59,14 @@ def main() -> None:
         return
     before = os.getloadavg()[0]
     loads = [_fresh("load") for _ in range(told.repeats)]
+    own = _facts().steps
     shots = {
         (dtype, threads, steps): _fresh(
             "shot", dtype=dtype, threads=threads, steps=steps, repeats=told.repeats
         )
         for dtype in ("float32", "bfloat16")
         for threads in (1, 2)
-        for steps in (STEPS if threads == 1 else (None,))
-    }
-    shots |= {
-        (dtype, 1, None): _fresh("shot", dtype=dtype, threads=1, steps=None, repeats=told.repeats)
-        for dtype in ("float32", "bfloat16")
+        for steps in (sorted({*STEPS, own}) if threads == 1 else [own])
     }
     batches = {batch: _fresh("batch", batch=batch, repeats=told.repeats) for batch in BATCHES}
     close = {
@@ -156,21 +153,21 @@ def _request(facts: Any, prompt: str, *, level: float = 1.0) -> Any:
     )  # fmt: skip
 
 
-def _made(film: Any, facts: Any, request: Any, steps: int | None) -> Any:
+def _made(film: Any, facts: Any, request: Any, steps: int) -> Any:
     from reelwright_generators.builtin import profile
 
-    told = facts if steps is None else facts.model_copy(update={"steps": steps})
+    told = facts.model_copy(update={"steps": steps})
     words = profile()["max_sequence_length"]
     return film.film(request, facts=told, max_sequence_length=words, on_step=None)
 
 
-def _shot(dtype: str, threads: int, steps: int | None, repeats: int) -> Result:
+def _shot(dtype: str, threads: int, steps: int, repeats: int) -> Result:
     facts, film = _facts(), _film(dtype)
     film.threads = threads
     request = _request(facts, PROMPTS[0])
     _made(film, facts, request, 2)
     times = [_timed(lambda: _made(film, facts, request, steps)) for _ in range(repeats)]
-    return {"times": times, "steps": steps or facts.steps, "peak": _peak()}
+    return {"times": times, "peak": _peak()}
 
 
 def _batch(batch: int, repeats: int) -> Result:
@@ -234,7 +231,7 @@ def _median(times: Sequence[Sequence[float]], of: int) -> float:
 
 def _page(
     loads: Sequence[Result],
-    shots: Mapping[tuple[str, int, int | None], Result],
+    shots: Mapping[tuple[str, int, int], Result],
     batches: Mapping[int, Result],
     close: Mapping[float, Result],
     *,
@@ -244,7 +241,7 @@ def _page(
     from reelwright_generators.builtin import profile
 
     facts, model = _facts(), profile()
-    one, two = shots["float32", 1, None], shots["float32", 2, None]
+    one, two = shots["float32", 1, facts.steps], shots["float32", 2, facts.steps]
     load = {
         name: (
             _median([each[name] for each in loads], 0),
@@ -257,7 +254,7 @@ def _page(
         f"CPU seconds of a shot of {facts.steps} steps, one thread": (
             "cpu", _median(one["times"], 0),
         ),
-        "wall seconds of it, two threads (both cores shared with other work)": (
+        f"wall seconds of it, two threads ({_median(two['times'], 0):.2f} CPU seconds)": (
             "wall", _median(two["times"], 1),
         ),
         "peak GB, libraries included": ("peak", peak),
@@ -294,24 +291,22 @@ def _page(
             for part, name in (("imports", "imports"), ("weights", "weights"))
         ),
         "",
-        "The imports are torch, transformers and diffusers. About a third is `torch._dynamo`, "
-        "which transformers and diffusers bring in for their decorators; nothing is left to "
-        "save in what is Reelwright's own, which imports them only when a film is made.",
+        "The imports are torch, transformers and diffusers. About a third of them is "
+        "`torch._dynamo` by `python -X importtime`, "
+        "which transformers and diffusers bring in for their decorators; there is little "
+        "to save in what is Reelwright's own, which imports them only when it films.",
         "",
         "## A shot",
         "",
         "| numbers | threads | steps | CPU seconds | wall seconds | peak GB |",
         "| --- | --- | --- | --- | --- | --- |",
         *(
-            f"| {dtype} | {threads} | {made['steps']} | {_median(made['times'], 0):.2f} | "
+            f"| {dtype} | {threads} | {steps} | {_median(made['times'], 0):.2f} | "
             f"{_median(made['times'], 1):.2f} | {made['peak']:.2f} |"
-            for (dtype, threads, _), made in sorted(
-                ((key, made) for key, made in shots.items() if key[2] is not None or key[1] > 1),
-                key=lambda item: (item[0][0] != "float32", item[0][1], item[1]["steps"]),
-            )
+            for (dtype, threads, steps), made in shots.items()
         ),
         "",
-        _half_said(shots),
+        _half_said(shots, facts.steps),
         "",
         "## Several shots in one call",
         "",
@@ -346,8 +341,8 @@ def _page(
     return "\n".join(lines) + "\n"
 
 
-def _half_said(shots: Mapping[tuple[str, int, int | None], Result]) -> str:
-    whole, half = (_median(shots[dtype, 1, None]["times"], 0) for dtype in ("float32", "bfloat16"))
+def _half_said(shots: Mapping[tuple[str, int, int], Result], steps: int) -> str:
+    whole, half = (_median(shots[dtype, 1, steps]["times"], 0) for dtype in ("float32", "bfloat16"))
     return (
         f"bfloat16 (`generator.dtype=bfloat16`) takes {half / whole:.2f} times the CPU seconds of "
         "float32 here, and depends on a processor that computes in it. `auto` is float32 on a CPU."

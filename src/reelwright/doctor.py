@@ -102,7 +102,8 @@ def _speed(settings: Settings, facts: Facts) -> Finding:
     return Finding(
         name="its speed", ok=True, needed=False,
         says=f"loads in {loading:.1f} s, then about {shot:.1f} s a shot of {facts.steps} steps "
-        f"from pure noise, less from a sketch ({time.process_time() - cpu:.1f} CPU seconds to tell)",
+        "from pure noise, less from a sketch "
+        f"({time.process_time() - cpu:.1f} CPU seconds in all)",
     )  # fmt: skip
 
 
