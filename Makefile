@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PRESET ?= cpu
 # Threads that wait must not spin: the machine may be shared.
 export OMP_WAIT_POLICY := PASSIVE
 export PYTHONUTF8 := 1
 
-.PHONY: film test test-long check format setup clean
+.PHONY: film test test-long train check format setup clean
 
 film: $(VENV)/.done
 	@$(BIN)/reelwright film examples/beach.fountain --out runs/beach
@@ -16,6 +17,12 @@ test: $(VENV)/.done-dev
 
 test-long: $(VENV)/.done-dev
 	$(BIN)/pytest -m long
+
+# Model, then the two critics that judge it; hours on a CPU. Stopped, it goes on when made again.
+train: $(VENV)/.done-dev
+	$(BIN)/python -m reelwright_generators.builtin.train --preset $(PRESET) --resume --out training
+	$(BIN)/python -m reelwright_metrics.learned.train --seed 0 --model training/model --out training/critics
+	$(BIN)/python -m reelwright_metrics.learned.train --seed 1 --model training/model --out training/critics
 
 check: $(VENV)/.done-dev
 	$(BIN)/ruff check .

@@ -17,6 +17,7 @@ from reelwright_core.video import Frames
 if TYPE_CHECKING:
     from reelwright_agents.llm import Call
     from reelwright_generators.generator import Generator
+    from reelwright_metrics.learned.critic import LearnedCritic
 
 
 class Critic(Protocol):
@@ -85,7 +86,7 @@ class Crew:
                 if name == "offline":
                     from reelwright_metrics.measure import MeasuringCritic
 
-                    self._critics[name] = MeasuringCritic()
+                    self._critics[name] = MeasuringCritic(learned=self._learned())
                 else:
                     from reelwright_agents.vision_critic import VisionCritic
 
@@ -93,6 +94,26 @@ class Crew:
                         self.settings, cache=self.cache, on_call=self._tell
                     )
             return self._critics[name]
+
+    def critic_identity(self) -> object:
+        """What a critique depends on besides its inputs."""
+        from reelwright_metrics.learned import STEERS, weights_digest
+
+        told = self.settings.critic.model_dump(mode="json")
+        return told | {"weights": weights_digest(STEERS) if self._recognises() else None}
+
+    def _recognises(self) -> bool:
+        """Whether the learned critic joins in: it knows the built-in model's pictures only."""
+        told = self.settings.critic.learned
+        return self.settings.generator.model == "builtin" if told is None else told
+
+    def _learned(self) -> LearnedCritic | None:
+        if not self._recognises():
+            return None
+        from reelwright_metrics.learned import STEERS
+        from reelwright_metrics.learned.critic import LearnedCritic
+
+        return LearnedCritic.load(STEERS)
 
     def picture(self) -> Picture:
         """The picture that shots get: the settings', else what the video model was made for."""

@@ -294,7 +294,7 @@ class WatchNode(ShotNode):
             "sketch": inputs.sketch.video.sha256 if inputs.sketch else None,
             "layout": inputs.layout.data(),
             "shot": inputs.shot.model_dump(mode="json", exclude={"dialogue", "left_out", "scene"}),
-            "critic": self.context.settings.critic.model_dump(mode="json"),
+            "critic": self.context.crew.critic_identity(),
             "threshold": self._threshold(),
         }
 

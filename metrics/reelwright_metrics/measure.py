@@ -1,6 +1,8 @@
-"""A critic without a network: it finds the things of a clip and measures what they do."""
+"""A critic that finds the things of a clip and measures what they do."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -16,6 +18,9 @@ from reelwright_metrics.motion import link
 from reelwright_metrics.parting import pairs, parted
 from reelwright_metrics.questions import name, questions
 
+if TYPE_CHECKING:
+    from reelwright_metrics.learned.critic import LearnedCritic
+
 SIDE = 192
 """Pictures are looked at with at most so many pixels on their longer side."""
 PICTURES = 49
@@ -26,6 +31,13 @@ class MeasuringCritic:
     """Watches pixels: what stands out from the backdrop, followed, and compared with the plan."""
 
     name = "measure"
+
+    def __init__(self, *, learned: LearnedCritic | None = None) -> None:
+        """`learned` also judges whether things look like what they are called.
+
+        It knows the flat art of the built-in model and nothing else.
+        """
+        self.learned = learned
 
     def watch(
         self,
@@ -49,6 +61,10 @@ class MeasuringCritic:
         asked = questions(shot, layout)
         watched = watch_pixels(shot, layout, frames, background=background)
         answers = [answer(question, watched) for question in asked]
+        if self.learned is not None:
+            from reelwright_metrics.learned.recognising import recognised
+
+            answers = recognised(answers, shot, frames, critic=self.learned)
         score = float(np.mean([q.score for q in answers])) if answers else 1.0
         critique = Critique(
             critic=self.name,

@@ -68,7 +68,8 @@ def _levels(told: str) -> list[float]:
 
 def _judge() -> Judge | None:
     """The critic that never steers a loop; bent to please, a loop's own would report too much."""
-    from reelwright_metrics.learned import REPORTS, LearnedCritic
+    from reelwright_metrics.learned import REPORTS
+    from reelwright_metrics.learned.critic import LearnedCritic
 
     try:
         return LearnedCritic.load(REPORTS)

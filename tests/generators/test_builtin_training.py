@@ -83,7 +83,7 @@ def test_every_caption_is_made_of_the_vocabulary() -> None:
     known = set(words.vocabulary())
     places: set[Place] = set()
     actions: set[Action] = set()
-    for _ in range(400):
+    for _ in range(800):
         scene = random_scene(rng)
         said = words.caption(scene, rng=rng)
         assert set(said.replace(",", " , ").split()) <= known, said

@@ -26,7 +26,7 @@ from reelwright_metrics.bench.comparing import compare, comparison_table
 from reelwright_metrics.bench.filming import decibels
 from reelwright_metrics.bench.results import ClipSet, Mark, Results, Seen, figures, mean, share
 from reelwright_metrics.bench.scoring import CANDIDATES, others, plan_of, score
-from reelwright_metrics.learned import LearnedCritic
+from reelwright_metrics.learned.critic import LearnedCritic
 from reelwright_metrics.learned.network import Network, Shape
 from reelwright_metrics.suites import KINDS, Kind, Prompt, first, load, make, written
 from reelwright_metrics.suites.saying import sentence, wrong

@@ -76,6 +76,7 @@ def text(
     table = "\n".join(
         f"| {name} | {said} | {sizes[name] / 1e6:.2f} M |" for name, said in parts.items()
     )
+    sketched = recipe["phases"][-1]["sketched"] or recipe["sketched"]
     machine = "one GPU" if recipe["device"] == "cuda" else "two shared CPU cores"
     drawings, pages = "one drawing of each noun, in one style", "(see `NOTICE.md` of"
     if recipe["styles"]:
@@ -146,7 +147,7 @@ moves, with captions from a grammar. {clips} clips in {seconds / 60:.0f} minutes
 
 Rectified flow; Muon for the matrices inside blocks and AdamW for the rest; errors on things count
 five times; one caption in ten left out, one in ten with words made unknown; a running mean of the
-weights is what is kept. {recipe["phases"][-1]["sketched"] or recipe["sketched"]:.0%} of the clips start from a noised sketch whose
+weights is what is kept. {sketched:.0%} of the clips start from a noised sketch whose
 things are slightly off and whose background is often missing, with the clean clip as the goal, so
 that the model repairs sketches. `recipe.json` has every number;
 `python -m reelwright_generators.builtin.train --preset {recipe["name"]}` makes the model again

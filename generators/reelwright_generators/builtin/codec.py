@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-HELD = 64.0  # what the constant channel holds; the norm's error falls with its square
+HELD = 128.0  # what the constant channel holds; the norm's error falls with its square
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +76,8 @@ def read(vae: AutoencoderKLWan) -> Codec:
     channels = config.z_dim
     plus = slice(1, channels + 1)
     with torch.no_grad():
-        spread: torch.Tensor = net.encoder.conv_out.weight[:channels, plus, 2, 1, 1].diagonal().float()
+        centre: torch.Tensor = net.encoder.conv_out.weight[:channels, plus, 2, 1, 1]
+        spread = centre.diagonal().float()
         basis = net.encoder.conv_in.weight[plus, :, 2, 1, 1].float().T * spread
         taps = net.decoder.conv_out.weight[:, plus, 2].float().permute(2, 3, 1, 0)
         ridge = torch.cat([taps.flatten(0, 2), net.decoder.conv_out.bias.float()[None]])

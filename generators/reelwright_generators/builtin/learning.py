@@ -142,9 +142,10 @@ def shots(recipe: Recipe, *, step: int, phase: Phase) -> list[Shot]:
     """What step `step` learns from: the same whenever and wherever it is asked for."""
     rng = np.random.default_rng([recipe.seed, step])
     nouns = words.NOUN_SETS[recipe.nouns]
+    share = recipe.sketched if phase.sketched is None else phase.sketched
     made: list[Shot] = []
     while sum(len(shot.parts) for shot in made) < phase.batch:
-        has_sketch = bool(rng.random() < recipe.sketched)
+        has_sketch = bool(rng.random() < share)
         strange = has_sketch and bool(rng.random() < recipe.strange)
         scene = scenes.random_scene(rng, strange=strange, nouns=nouns)
         layout = staging.layout_of(scene, frames=phase.frames, rng=rng)

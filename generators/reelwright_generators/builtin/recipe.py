@@ -37,7 +37,7 @@ class Recipe:
     phases: tuple[Phase, ...] = (
         Phase(until=0.42, frames=5, batch=192, stills=2),
         Phase(until=0.54, frames=5, batch=48),
-        Phase(until=1.0, frames=17, batch=16, sketched=0.5),
+        Phase(until=1.0, frames=17, batch=48, sketched=0.5),
     )
     """Single frames come first, then short clips: they cost less, and teach things and places.
 

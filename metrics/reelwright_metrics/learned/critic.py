@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any, Self, cast
 
 import cv2
@@ -16,11 +15,8 @@ from safetensors.torch import load_file
 
 from reelwright_core.errors import InputError
 from reelwright_generators.builtin import model
+from reelwright_metrics.learned import WEIGHTS
 from reelwright_metrics.learned.network import FRAMES, SIZE, Network, Shape, evenly
-
-WEIGHTS = Path(__file__).parent / "weights"
-STEERS, REPORTS = 0, 1
-"""The seed that may steer a loop, and the one that only reports on what was steered."""
 
 Floats = NDArray[np.float32]
 _AT_ONCE = 16
