@@ -100,15 +100,10 @@ class Crew:
         from reelwright_metrics.learned import STEERS, weights_digest
 
         told = self.settings.critic.model_dump(mode="json")
-        return told | {"weights": weights_digest(STEERS) if self._recognises() else None}
-
-    def _recognises(self) -> bool:
-        """Whether the learned critic joins in: it knows the built-in model's pictures only."""
-        told = self.settings.critic.learned
-        return self.settings.generator.model == "builtin" if told is None else told
+        return told | {"weights": weights_digest(STEERS) if self.settings.critic.learned else None}
 
     def _learned(self) -> LearnedCritic | None:
-        if not self._recognises():
+        if not self.settings.critic.learned:
             return None
         from reelwright_metrics.learned import STEERS
         from reelwright_metrics.learned.critic import LearnedCritic

@@ -87,9 +87,9 @@ class Critic(_Part):
     """A take with at least this score is good enough."""
     frames: int = Field(default=6, ge=1, le=32)
     """How many frames of a clip a vision model is shown."""
-    learned: bool | None = None
+    learned: bool = False
     """Whether the offline critic also recognises things, by a network that was taught the built-in
-    model's art; unset: with the built-in model only."""
+    model's art and knows no other."""
 
 
 class Endpoint(_Part):

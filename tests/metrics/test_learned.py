@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ def clip(noun: str, *, seed: int = 3) -> tuple[Shot, Layout, np.ndarray]:
     )  # fmt: skip
     layout = staging.layout_of(scene, frames=17, rng=np.random.default_rng(seed))
     shot = Shot(
-        id="s01", prompt=f"a {noun}", place="meadow", size=(160, 96), frames=17, fps=8,
+        id="s01", prompt=f"a {noun}", place="meadow", size=(160, 96), frames=17, fps=Fraction(8),
         scene_graph=SceneGraph(entities=scenes.entities_of(scene)),
     )  # fmt: skip
     return shot, layout, scenes.draw(scene, layout, size=(160, 96)).frames
@@ -133,7 +134,7 @@ def test_a_thing_the_critic_was_not_taught_is_only_measured() -> None:
     _, layout, _ = clip("horse")
     frames = paint(layout, entities=[entity], place="meadow", size=(160, 96), seed=1).frames
     shot = Shot(
-        id="s01", prompt="a zebra", place="meadow", size=(160, 96), frames=17, fps=8,
+        id="s01", prompt="a zebra", place="meadow", size=(160, 96), frames=17, fps=Fraction(8),
         scene_graph=SceneGraph(entities=[entity]),
     )  # fmt: skip
     plain = MeasuringCritic().watch(shot, layout, frames)

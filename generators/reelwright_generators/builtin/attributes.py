@@ -8,7 +8,6 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from reelwright_core.story import Colour, Place
 from reelwright_generators.builtin.words import COLOURS, NOUNS, PLACES, RELATIONS, Actor, Scene
 
 Attribute = Literal["noun", "colour", "count", "place", "motion"]
@@ -71,7 +70,7 @@ def _others(scene: Scene, attribute: str) -> Iterator[Scene]:
     first, *rest = scene.actors
 
     def with_first(**changes: object) -> Scene:
-        actor = dataclasses.replace(first, **changes)  # type: ignore[arg-type]
+        actor = dataclasses.replace(first, **changes)
         return dataclasses.replace(scene, actors=(actor, *rest))
 
     match attribute:
@@ -82,7 +81,7 @@ def _others(scene: Scene, attribute: str) -> Iterator[Scene]:
         case "colour" if first.colour is not None:
             for colour in COLOURS:
                 if all(colour != actor.colour for actor in scene.actors):
-                    yield with_first(colour=_colour(colour))
+                    yield with_first(colour=colour)
         case "count" if len(scene.actors) == 1:
             for count in (first.count - 1, first.count + 1):
                 if 1 <= count <= 3:
@@ -90,7 +89,7 @@ def _others(scene: Scene, attribute: str) -> Iterator[Scene]:
         case "place":
             for place in PLACES:
                 if place != scene.place:
-                    yield dataclasses.replace(scene, place=_place(place))
+                    yield dataclasses.replace(scene, place=place)
         case "motion" if scene.relation is None:
             if first.direction in ("left", "right"):
                 other = "left" if first.direction == "right" else "right"
@@ -108,11 +107,3 @@ def _others(scene: Scene, attribute: str) -> Iterator[Scene]:
                     yield dataclasses.replace(scene, relation=relation)
         case _:
             return
-
-
-def _colour(name: Colour) -> Colour:
-    return name
-
-
-def _place(name: Place) -> Place:
-    return name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from torch import nn
@@ -132,7 +133,7 @@ class Network(nn.Module):
         for i, stage in enumerate(self.stages):
             if i:
                 seen = self.narrower[i - 1](seen)
-            for block in stage:
+            for block in cast(nn.ModuleList, stage):
                 seen = block(seen, clips)
         tokens = seen.flatten(2).transpose(1, 2).unflatten(0, (clips, times))
         when = self.when if times == FRAMES else self.when.mean(1, keepdim=True)
