@@ -106,7 +106,7 @@ FUNCTION_WORDS = _several(
     herself themselves who which what when where while as then also so but or if than too just
     only very really quite again once for with by off into through across around about against
     within inside outside along until during between among via here now s t re ll ve m d
-    scene shot video clip film picture image frame view
+    scene shot video clip film picture image frame view clearly seen
     """
 )
 """Words that carry no picture of their own: the model passes over them, and nobody is warned."""
