@@ -215,7 +215,11 @@ def test_an_endpoint_that_is_down_is_told_and_the_run_can_be_resumed(tmp_path: P
 def test_ctrl_c_says_that_nothing_finished_is_lost(tmp_path: Path) -> None:
     (tmp_path / "script.txt").write_text(SCRIPT, encoding="utf-8")
     command = [sys.executable, "-m", "reelwright", "film", "script.txt", "--out", "run", *STILL]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    # A test run in the background may have been told to ignore Ctrl-C, and its children with it.
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     events = tmp_path / "run" / "events.jsonl"
     while not events.exists() or len(events.read_bytes().splitlines()) < 3:
         assert process.poll() is None
