@@ -75,13 +75,15 @@ def test_a_changed_scene_differs_in_that_attribute_alone(attribute: attributes.A
 def test_a_critic_learns_and_goes_on_where_it_was_cut_off(
     coding: codec.Codec, tmp_path: Path
 ) -> None:
-    recipe = Recipe(seed=3, minutes=0.12, stills_batch=8, clips_batch=4)
-    School(dataclasses.replace(recipe, minutes=0.05), coding, out=tmp_path).teach()
-    school = School(recipe, coding, out=tmp_path)
-    assert school.step > 0
-    before = school.seconds
+    recipe = Recipe(seed=3, minutes=1e-6, stills_batch=8, clips_batch=4)
+    first = School(recipe, coding, out=tmp_path)
+    first.teach()
+    assert first.step == 1
+    longer = dataclasses.replace(recipe, minutes=(first.seconds + 1) / 60)
+    school = School(longer, coding, out=tmp_path)
+    assert (school.step, school.clips) == (1, first.clips)
     school.teach()
-    assert school.seconds > before
+    assert school.step > 1
     school.export(tmp_path)
     assert (tmp_path / "critic-3.safetensors").stat().st_size < 4e6
 
