@@ -32,6 +32,7 @@ from reelwright_core.story import Layout, Shot
 from reelwright_core.takes import NoisePlan, Question
 from reelwright_core.video import Frames
 from reelwright_generators.generator import Request, load
+from reelwright_metrics.bench.results import share
 from reelwright_metrics.measure import MeasuringCritic
 from reelwright_simulators.painter import paint
 
@@ -170,18 +171,9 @@ def _share(questions: Sequence[Question], kinds: Sequence[str] | None) -> str:
     asked = [question for question in questions if kinds is None or question.kind in kinds]
     if not asked:
         return "none asked"
-    passed = sum(question.passed for question in asked)
-    low, high = _wilson(passed, len(asked))
-    return f"{passed / len(asked):.2f} ({passed}/{len(asked)}) [{low:.2f}, {high:.2f}]"
-
-
-def _wilson(passed: int, asked: int, z: float = 1.96) -> tuple[float, float]:
-    """The Wilson score interval of a share (Wilson 1927)."""
-    share = passed / asked
-    middle = share + z * z / (2 * asked)
-    reach = z * ((share * (1 - share) + z * z / (4 * asked)) / asked) ** 0.5
-    whole = 1 + z * z / asked
-    return max(0.0, (middle - reach) / whole), min(1.0, (middle + reach) / whole)
+    passed = [question.passed for question in asked]
+    found = share(passed)
+    return f"{found.value:.2f} ({sum(passed)}/{found.n}) [{found.low:.2f}, {found.high:.2f}]"
 
 
 if __name__ == "__main__":

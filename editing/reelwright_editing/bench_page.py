@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from PIL import Image, ImageDraw
 
 from reelwright_core.files import write_bytes, write_text
 from reelwright_core.video import Frames, read_video
 from reelwright_editing.lettering import Lettering
+from reelwright_editing.pages import environment
 from reelwright_metrics.bench.comparing import PUBLISHED, TOPICS, Compared, compare, said_gain
 from reelwright_metrics.bench.results import (
     JUDGED,
@@ -94,18 +95,7 @@ def write_plot(out: Path, compared: Sequence[Compared]) -> None:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["right_of"] = right_of
-    environment.filters["gain"] = said_gain
-    environment.filters["decibels"] = said_decibels
-    return environment
+    return environment({"right_of": right_of, "gain": said_gain, "decibels": said_decibels})
 
 
 def _asked(told: Mapping[str, str], sets: Sequence[ClipSet]) -> dict[str, str]:

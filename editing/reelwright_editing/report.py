@@ -19,7 +19,7 @@ from typing import Any, cast
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -28,6 +28,7 @@ from reelwright_core.files import write_text
 from reelwright_core.story import FrameSpan, Shot, Storyboard
 from reelwright_core.takes import Artifact, ShotResult, Take
 from reelwright_core.video import open_video, read_video, video_packets, write_video
+from reelwright_editing.pages import environment
 
 _PICTURE_AT_MOST = 320
 """Pixels that an embedded picture or preview is wide or high at most."""
@@ -109,14 +110,6 @@ def write_report(
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     filters: dict[str, Callable[..., object]] = {
         "link": quote,
         "number": _number,
@@ -124,8 +117,7 @@ def _environment() -> Environment:
         "spans": _spans,
         "details": _details,
     }
-    environment.filters.update(filters)
-    return environment
+    return environment(filters)
 
 
 def _filmed(

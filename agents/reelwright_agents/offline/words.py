@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from reelwright_core import verbs
 from reelwright_core.story import Action, CameraMove, Direction, Place, RelationKind, Size
 
 
@@ -154,20 +155,7 @@ _DOUBLED = _several(
 
 def inflected(base: str) -> Iterator[str]:
     """The forms of a verb: `drive`, `drives`, `driving`, `drove`, ..."""
-    yield base
-    yield from IRREGULAR.get(base, "").split()
-    if base.endswith("y") and base[-2] not in "aeiou":
-        yield from (f"{base[:-1]}ies", f"{base[:-1]}ied", f"{base}ing")
-    elif base.endswith("e"):
-        yield from (f"{base}s", f"{base}d", f"{base[:-1]}ing")
-    elif base in _DOUBLED:
-        yield from (f"{base}s", f"{base}{base[-1]}ed", f"{base}{base[-1]}ing")
-    else:
-        yield from (
-            f"{base}es" if base.endswith(("s", "sh", "ch", "x", "z", "o")) else f"{base}s",
-            f"{base}ed",
-            f"{base}ing",
-        )
+    return verbs.forms(base, irregular=IRREGULAR, doubled=_DOUBLED)
 
 
 def _verb_forms() -> dict[str, str]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from reelwright_core import verbs
+
 
 def _turned(table: Mapping[str, str]) -> dict[str, str]:
     return {other: word for word, others in table.items() for other in others.split(", ")}
@@ -124,19 +126,4 @@ _DOUBLED = _several("run swim jog drop stop trot spin sit hop skip")
 
 def forms(base: str) -> Iterator[str]:
     """Every form of a verb: `drives`, `driving`, `drove`, `driven`, `drive`, ..."""
-    yield base
-    yield from _IRREGULAR.get(base, "").split()
-    if base.endswith("y") and base[-2] not in "aeiou":
-        yield from (f"{base[:-1]}ies", f"{base[:-1]}ied", f"{base}ing")
-    elif base.endswith("e"):
-        yield from (f"{base}s", f"{base}d", f"{base[:-1]}ing")
-    else:
-        stem = base + base[-1] if base in _DOUBLED else base
-        yield from (third_person(base), f"{stem}ed", f"{stem}ing")
-
-
-def third_person(base: str) -> str:
-    """What one of them does: `drives`, `flies`, `goes`."""
-    if base.endswith("y") and base[-2] not in "aeiou":
-        return f"{base[:-1]}ies"
-    return f"{base}es" if base.endswith(("s", "sh", "ch", "x", "z", "o")) else f"{base}s"
+    return verbs.forms(base, irregular=_IRREGULAR, doubled=_DOUBLED)

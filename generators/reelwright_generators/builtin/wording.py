@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
+from reelwright_core.verbs import third_person
 from reelwright_generators import builtin
 from reelwright_generators.builtin import english, words
 from reelwright_generators.generator import Wording
@@ -106,7 +107,7 @@ class _Reader:
         if base is None:
             return None
         many = self._told[-1] in _MANY if self._helped() else self._many
-        told = (base, english.third_person(base)) if many else (english.third_person(base), base)
+        told = (base, third_person(base)) if many else (third_person(base), base)
         return next((form for form in told if form in builtin.vocabulary()), None)
 
     def _helped(self) -> bool:
@@ -176,7 +177,7 @@ def _verbs() -> dict[str, str]:
     return {
         form: told
         for base, told in bases.items()
-        if told in known or english.third_person(told) in known
+        if told in known or third_person(told) in known
         for form in english.forms(base)
     }
 

@@ -73,14 +73,13 @@ def lesson(*, seed: int, step: int, batch: int, stills: bool) -> Lesson:
         scene = scenes.random_scene(rng)
         layout = staging.layout_of(scene, frames=5 if stills else 17, rng=rng)
         film = scenes.draw(scene, layout, size=SIZE).frames
-        chosen = [[int(rng.integers(5))]] if stills else [evenly(len(film))]
-        for times in chosen:
-            frames.append(film[list(times)])
-            right = attributes.answers(scene)
-            if stills:
-                right.pop("motion", None)
-            asked.append(right)
-            captions.append(_captions(scene, stills=stills, rng=rng))
+        chosen = [int(rng.integers(5))] if stills else list(evenly(len(film)))
+        frames.append(film[chosen])
+        right = attributes.answers(scene)
+        if stills:
+            right.pop("motion", None)
+        asked.append(right)
+        captions.append(_captions(scene, stills=stills, rng=rng))
     shares: dict[str, NDArray[np.float32]] = {}
     for name, classes in attributes.CLASSES.items():
         table = np.zeros((batch, len(classes)), np.float32)
