@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -68,6 +69,19 @@ def _fit_size(size: tuple[int, int]) -> tuple[int, int]:
 
 Size = Annotated[tuple[int, int], BeforeValidator(_size), AfterValidator(_fit_size)]
 """Width and height in pixels: `160x96`, or a list of two."""
+
+
+def _listed(value: object) -> object:
+    """`a,b` is a list of two, and `none` an empty one."""
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+"""Several values: `a,b`, or a list."""
 
 
 class Planner(_Part):
@@ -123,6 +137,13 @@ class Generator(_Part):
     model: str = "builtin"
     """`builtin`, a folder, or a hub id such as `Wan-AI/Wan2.1-T2V-1.3B-Diffusers`."""
     revision: str | None = None
+    """Branch, tag or commit of a hub model; what is here of it is not asked for again."""
+    variant: str | None = None
+    """Which weights, where a model has several side by side: `fp16`, `bf16`, or the plain ones."""
+    pickle: Listed = ()
+    """Pickled weights that may be loaded though they could run code: `unet/pytorch_model.bin`."""
+    parts: Listed = ()
+    """Parts from elsewhere: `motion_adapter=org/name`, a folder, or `org/name@revision`."""
     device: str = "auto"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     steps: int | None = Field(default=None, ge=1, le=200)
