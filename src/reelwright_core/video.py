@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Generator, Iterable
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -151,18 +152,20 @@ def read_video(path: Path) -> Frames:
     Only real mp4 files are opened: a playlist with that name could make ffmpeg read others.
     `InputError` names a file that cannot be read, is cut short or damaged.
     """
-    pictures: list[NDArray[Any]] = []
-    with open_video(path) as video, _read_errors(path):
-        for packet in [*video_packets(video), None]:
-            for frame in video.decode(packet):
-                pictures.append(
-                    frame.reformat(
-                        format="rgb24", interpolation=_SCALING, threads=_THREADS
-                    ).to_ndarray()
-                )
+    pictures = list(video_frames(path))
     if not pictures:
         raise InputError(f"{path} holds no frames")
     return np.stack(pictures)
+
+
+def video_frames(path: Path) -> Generator[NDArray[np.uint8]]:
+    """The frames of an mp4 one after another, uint8 RGB [height, width, 3]; as `read_video`."""
+    with open_video(path) as video, _read_errors(path):
+        for packet in chain(video_packets(video), [None]):
+            for frame in video.decode(packet):
+                yield frame.reformat(
+                    format="rgb24", interpolation=_SCALING, threads=_THREADS
+                ).to_ndarray()
 
 
 def video_facts(path: Path) -> tuple[int, Fraction, tuple[int, int]]:
