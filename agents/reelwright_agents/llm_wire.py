@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import email.utils
 import json
-import ssl
-import time
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
+from reelwright_core import web
 from reelwright_core.errors import SettingsError
 from reelwright_core.settings import Endpoint
 
@@ -25,8 +22,6 @@ BYTES_AT_MOST = 8 * 1024 * 1024
 
 _RETRIED = {408, 409, 425, 429}
 _WORDS_AT_MOST = 400
-_SECRET_AT_LEAST = 8
-"""Characters; shorter keys, such as `none`, are what local servers are given for no key."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,11 +55,18 @@ class Wire:
     def __init__(self, endpoint: Endpoint):
         """Raises `SettingsError` for an address or key that cannot work."""
         self._base_url = (endpoint.base_url or OPENAI).strip()
-        self.address = _address(self._base_url)
+        self.address = web.address(
+            self._base_url, setting="endpoint.base_url", example="http://localhost:8000/v1"
+        )
         """The base URL without any name or password in it, for messages."""
         self.is_openai = urlsplit(self._base_url).hostname == "api.openai.com"
         self._timeout = endpoint.timeout
-        self._key = _key(endpoint, needed=self.is_openai)
+        self._key = web.key_of(endpoint.api_key, setting="OPENAI_API_KEY")
+        if self.is_openai and not self._key:
+            raise SettingsError(
+                "the `openai` brain needs a key: set OPENAI_API_KEY, or set `endpoint.base_url` "
+                "(OPENAI_BASE_URL) to a server that needs none"
+            )
 
     def load(self) -> None:
         """Imports the client now, so that no deadline pays for it."""
@@ -98,7 +100,7 @@ class Wire:
             response.stream = _capped(response.stream)
 
         http = openai.DefaultAsyncHttpxClient(
-            event_hooks={"response": [cap]}, timeout=within, verify=_certificates()
+            event_hooks={"response": [cap]}, timeout=within, verify=web.certificates()
         )
         async with openai.AsyncOpenAI(
             base_url=self._base_url,
@@ -160,7 +162,7 @@ class Wire:
             status=status,
             words=words,
             again=(status in _RETRIED or status >= 500) and not spent,
-            wait=_wait(response.headers),
+            wait=web.wait_asked(response.headers),
         )
 
     def _broken(self, error: BaseException) -> Failure:
@@ -181,7 +183,7 @@ class Wire:
         )
 
     def _hidden(self, text: str) -> str:
-        return text.replace(self._key, "[key]") if len(self._key) >= _SECRET_AT_LEAST else text
+        return web.hidden(text, self._key)
 
 
 class _Told(BaseModel):
@@ -237,14 +239,6 @@ class _TooLong(Exception):
     pass
 
 
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Whom to trust; kept, because reading it takes longer than the rest of a call."""
-    import httpx2
-
-    return httpx2.create_ssl_context()
-
-
 def _capped(stream: Any) -> Any:
     """`stream`, ended by an error once it has brought more than `BYTES_AT_MOST`."""
     import httpx2
@@ -262,46 +256,3 @@ def _capped(stream: Any) -> Any:
             await stream.aclose()
 
     return Capped()
-
-
-def _address(base_url: str) -> str:
-    try:
-        parts = urlsplit(base_url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        parts, host, port = None, None, None
-    if parts is None or parts.scheme not in ("http", "https") or not host:
-        raise SettingsError(
-            "`endpoint.base_url` is an address such as http://localhost:8000/v1, "
-            f"got {base_url.rpartition('@')[2]!r}"
-        )
-    place = f"[{host}]" if ":" in host else host
-    place = place if port is None else f"{place}:{port}"
-    return urlunsplit((parts.scheme, place, parts.path.rstrip("/"), "", ""))
-
-
-def _key(endpoint: Endpoint, *, needed: bool) -> str:
-    key = "" if endpoint.api_key is None else endpoint.api_key.get_secret_value().strip()
-    if needed and not key:
-        raise SettingsError(
-            "the `openai` brain needs a key: set OPENAI_API_KEY, or set `endpoint.base_url` "
-            "(OPENAI_BASE_URL) to a server that needs none"
-        )
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise SettingsError("the key in OPENAI_API_KEY has blanks or signs that no key has")
-    return key
-
-
-def _wait(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a Retry-After header asks for, as a number or a date."""
-    given = headers.get("retry-after")
-    if given is None:
-        return None
-    try:
-        return max(0.0, float(given))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(given).timestamp() - time.time())
-    except ValueError:
-        return None
