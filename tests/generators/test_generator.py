@@ -152,7 +152,7 @@ BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
         "diffusion_pytorch_model.bin is not loaded",
     ),
     "missing shard": (
-        lambda f: (f / "vae/model.safetensors.index.json").write_text(
+        lambda f: (f / "vae/diffusion_pytorch_model.safetensors.index.json").write_text(
             '{"weight_map": {"a": "model-00001-of-00002.safetensors"}}'
         ),
         "`vae/model-00001-of-00002.safetensors` is missing",
