@@ -200,7 +200,7 @@ class FilmNode(ShotNode):
         shot, sketch = inputs.shot, inputs.sketch
         guided = sketch is not None and inputs.noise.level < 1
         settings = self.context.settings.generator.model_dump(
-            mode="json", exclude={"model", "noise"}
+            mode="json", exclude={"model": True, "noise": True, "outside": {"timeout"}}
         )
         return {
             "prompt": inputs.prompt,
@@ -232,9 +232,15 @@ class FilmNode(ShotNode):
         for warning in warnings if new else []:
             self.context.say(Event(kind="warning", text=warning, shot=shot.id, take=inputs.take))
 
+        told = 0
+
         def on_step(step: int, steps: int) -> None:
+            nonlocal told
             if self.context.stopping.is_set():
                 raise Stopped
+            if step == told:  # said again by those who wait, to ask whether to stop
+                return
+            told = step
             self.context.say(
                 Event(
                     kind="step",

@@ -131,6 +131,32 @@ class Noise(_Part):
     """σ to start from; 1.0 is pure noise and no sketch. None takes the model's own default."""
 
 
+def _no_login(url: str) -> str:
+    if "@" in url:
+        raise ValueError("an address holds no name or password; a key goes into `api_key`")
+    return url
+
+
+class Outside(_Part):
+    """What films when `generator.model` is `command`, `videos` or `comfyui`."""
+
+    command: str | None = None
+    """The command line of `command`; it is split into words as a shell would, and run without
+    one. It is kept in run.yaml: keys belong into the environment."""
+    url: Annotated[str, AfterValidator(_no_login)] | None = None
+    """Where `videos` (`http://host/v1`) or `comfyui` (`http://host:8188`) is."""
+    model: str | None = None
+    """Which model `videos` is asked for; none leaves it to the server."""
+    workflow: str | None = None
+    """The workflow of `comfyui`: a JSON file in API format."""
+    profile: str | None = None
+    """A JSON file that says what it was made for: size, frames, rate, abilities."""
+    api_key: SecretStr | None = Field(default=None, exclude=True)
+    """Sent to `url`; stays out of every file, digest and message."""
+    timeout: float = Field(default=3600, gt=0)
+    """Seconds that one clip may take."""
+
+
 class Generator(_Part):
     """What films the shots."""
 
@@ -149,6 +175,7 @@ class Generator(_Part):
     steps: int | None = Field(default=None, ge=1, le=200)
     guidance: float | None = Field(default=None, ge=0, le=30)
     noise: Noise = Noise()
+    outside: Outside = Outside()
 
 
 class Takes(_Part):
@@ -306,5 +333,6 @@ def _checked_file() -> dict[str, Any]:
 def _first_fault(error: ValidationError) -> str:
     fault = error.errors(include_url=False)[0]
     name = ".".join(str(part) for part in fault["loc"])
-    got = "" if "api_key" in name else f", got {fault['input']!r}"
+    secret = "api_key" in name or name.endswith("url")  # a login in an address is a key too
+    got = "" if secret else f", got {fault['input']!r}"
     return f"the setting `{name}` does not fit: {fault['msg']}{got}"

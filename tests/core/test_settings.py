@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reelwright_core.errors import SettingsError
-from reelwright_core.settings import Settings, check_names, load_settings, names
+from reelwright_core.settings import Generator, Settings, check_names, load_settings, names
 
 SECRET = "sk-canary-0123456789"
 
@@ -42,15 +42,10 @@ def test_each_source_may_give_a_part_of_one_section(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("REELWRIGHT_GENERATOR__STEPS", "7")
     monkeypatch.setenv("REELWRIGHT_GENERATOR__NOISE__LEVEL", "0.5")
     generator = load_settings({"generator.guidance": "4"}).generator
-    assert generator.model_dump() == {
-        "model": "folder",
-        "revision": None,
-        "device": "auto",
-        "dtype": "auto",
-        "steps": 7,
-        "guidance": 4.0,
-        "noise": {"level": 0.5},
-    }
+    assert (generator.model, generator.steps, generator.guidance) == ("folder", 7, 4.0)
+    assert generator.noise.level == 0.5
+    untouched = {"steps": None, "guidance": None, "model": "builtin", "noise": {"level": None}}
+    assert generator.model_dump() | untouched == Generator().model_dump()
 
 
 def test_every_setting_has_a_name() -> None:
@@ -239,3 +234,21 @@ def test_settings_come_back_from_their_data() -> None:
     given = {"film.size": "320x192", "film.fps": "24000/1001", "generator.noise.level": 0.5}
     settings = load_settings(given)
     assert load_settings(json.loads(json.dumps(settings.data()))) == settings
+
+
+def test_the_key_of_an_outside_server_is_in_no_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REELWRIGHT_GENERATOR__OUTSIDE__API_KEY", SECRET)
+    settings = load_settings({"generator.outside.url": "http://localhost:8188"})
+    key = settings.generator.outside.api_key
+    assert key is not None
+    assert key.get_secret_value() == SECRET
+    assert settings.data()["generator"]["outside"]["url"] == "http://localhost:8188"
+    dumped = settings.generator.model_dump(), settings.generator.model_dump_json()
+    for told in (json.dumps(settings.data()), str(settings), repr(settings), *map(str, dumped)):
+        assert SECRET not in told
+
+
+def test_a_login_in_an_outside_address_is_refused_unseen() -> None:
+    with pytest.raises(SettingsError, match=r"outside\.url.*api_key") as caught:
+        load_settings({"generator.outside.url": f"http://me:{SECRET}@localhost:8188"})
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
