@@ -60,6 +60,21 @@ class Profile(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Fetching:
+    """How far a fetch has come."""
+
+    model: str
+    done: int
+    """Bytes that are here."""
+    total: int
+    """Bytes that are fetched in all; what was here before is not among them."""
+
+
+OnFetch = Callable[[Fetching], object]
+"""Told every now and then while files are fetched."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
     """Which of the weights side by side are loaded, and what may be loaded at all."""
 
