@@ -112,17 +112,20 @@ def _peak() -> float:
 def _load() -> Result:
     from importlib import import_module
 
-    imports = _timed(lambda: import_module("reelwright_generators.wan_film"))
+    imports = _timed(lambda: import_module("reelwright_generators.diffusion_film"))
     weights = _timed(lambda: _film("float32"))
     return {"imports": imports, "weights": weights, "peak": _peak()}
 
 
 def _film(dtype: str) -> Any:
+    from reelwright_core.settings import Generator as Told
     from reelwright_generators import builtin
+    from reelwright_generators.diffusion_film import DiffusionFilm
+    from reelwright_generators.families import family_of
     from reelwright_generators.folder import open_folder
-    from reelwright_generators.wan_film import WanFilm
 
-    return WanFilm(open_folder(builtin.folder(), name="builtin"), device="cpu", dtype=dtype)
+    family = family_of(open_folder(builtin.folder(), name="builtin"))
+    return DiffusionFilm(family, Told.model_validate({"device": "cpu", "dtype": dtype}))
 
 
 def _facts() -> Any:
@@ -154,11 +157,8 @@ def _request(facts: Any, prompt: str, *, level: float = 1.0) -> Any:
 
 
 def _made(film: Any, facts: Any, request: Any, steps: int) -> Any:
-    from reelwright_generators.builtin import profile
-
     told = facts.model_copy(update={"steps": steps})
-    words = profile()["max_sequence_length"]
-    return film.film(request, facts=told, max_sequence_length=words, on_step=None)
+    return film.film(request, facts=told, on_step=None)
 
 
 def _shot(dtype: str, threads: int, steps: int, repeats: int) -> Result:

@@ -9,12 +9,14 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal, Protocol, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reelwright_core.errors import ModelError
 from reelwright_core.records import Rate, Record
 from reelwright_core.settings import Generator as Told
 from reelwright_core.takes import NoisePlan
 from reelwright_core.video import Frames
+from reelwright_generators.folder import OnFetch
 
 GROUP = "reelwright.generators"
 """The entry points that offer generators: each a function from the settings' `generator` part."""
@@ -22,11 +24,54 @@ GROUP = "reelwright.generators"
 FOLDERS = "diffusers"
 """The offer that opens folders and hub ids."""
 
-Capability = Literal["text", "sketch"]
-"""`text`: films what the prompt says; `sketch`: can start from a sketch below noise level 1."""
+Capability = Literal[
+    "text", "negative_prompt", "sketch", "regions", "control", "first_frame", "last_frame",
+    "references", "loras", "audio", "seeds",
+]  # fmt: skip
+"""`text`: films what the prompt says; `sketch`: can start from a sketch below noise level 1;
+`regions`: at levels that differ by place and time; `audio`: clips have sound; `seeds`: the same
+request gives the same bytes."""
+
+ControlKind = Literal["rgb", "depth", "edges", "masks", "pose"]
+"""What the frames of a control video show."""
 
 OnStep = Callable[[int, int], None]
-"""Told (steps done, steps in all) after every step."""
+"""Told (steps done, steps in all) after every step; ends the filming by raising.
+
+Who waits for others tells the last step again now and then, 0 before the first, to ask whether
+to stop.
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Control:
+    """A video that says frame by frame what is where."""
+
+    kind: ControlKind
+    frames: Frames
+    """As many frames as asked, in the size asked; depth is grey, near is bright."""
+    scale: float = 1.0
+    """How strongly it counts; 1 is as the model was trained."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Reference:
+    """What an entity looks like."""
+
+    entity: str
+    picture: Frames
+    """uint8 RGB [1, height, width, 3], of any size."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lora:
+    """Weights that are added to the model's own (Low-Rank Adaptation)."""
+
+    path: str
+    """A .safetensors file."""
+    weight: float = 1.0
+    entity: str | None = None
+    """Whom it is for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -42,6 +87,28 @@ class Request:
     sketch: Frames | None = None
     """As many frames as asked, in the size asked; needed for noise levels below 1."""
     negative_prompt: str = ""
+    labels: Frames | None = None
+    """What is where in the sketch, uint8 [frames, height, width]: 0 is background, i is
+    `things[i - 1]`; needed where the noise plan names an entity or the background."""
+    things: tuple[tuple[str, int], ...] = ()
+    """(entity id, instance) of each label."""
+    control: Control | None = None
+    first_frame: Frames | None = None
+    """uint8 RGB [1, height, width, 3] in the size asked: how the clip begins."""
+    last_frame: Frames | None = None
+    """The same for its end."""
+    references: tuple[Reference, ...] = ()
+    loras: tuple[Lora, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Sound:
+    """What is heard with a clip."""
+
+    samples: NDArray[np.float32]
+    """[channels, samples] in -1..1."""
+    rate: int
+    """Samples per second."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -54,6 +121,7 @@ class Made:
     """Plain data that is the same each time: model, noise levels, steps, seed, versions."""
     seconds: float
     """How long it took; apart from `provenance`, since it differs each time."""
+    sound: Sound | None = None
 
 
 class Facts(Record):
@@ -76,6 +144,8 @@ class Facts(Record):
     """σ to start from with a sketch, if nothing else is said."""
     licence: str = "unknown"
     can: list[Capability]
+    controls: list[ControlKind] = []
+    """The control videos it takes, if it `can` `control`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,6 +168,14 @@ class Wording:
             "mapped": [list(pair) for pair in self.mapped],
             "unknown": list(self.unknown),
         }
+
+
+class InItsWords(Protocol):
+    """Puts prompts into the words that a model was taught."""
+
+    def __call__(self, prompt: str, /) -> Wording:
+        """The prompt in those words, and which there are none for."""
+        ...
 
 
 class Generator(Protocol):
@@ -127,18 +205,72 @@ def sound(request: Request) -> None:
             "a clip has at least one pixel and one frame, "
             f"got {width}x{height} and {request.frames} frames"
         )
-    if request.sketch is None:
-        if request.noise.level < 1:
-            raise ModelError(
-                f"a noise level of {request.noise.level} starts from a sketch and none was given; "
-                "give one, or ask for level 1.0"
-            )
-        return
-    expected = (request.frames, height, width, 3)
-    if request.sketch.shape != expected or request.sketch.dtype != np.uint8:
+    noise = request.noise
+    if request.sketch is None and (noise.level < 1 or noise.regions or noise.low_frequencies):
         raise ModelError(
-            f"the sketch must be uint8 {list(expected)} like the clip, "
-            f"got {request.sketch.dtype} {list(request.sketch.shape)}"
+            f"a noise level of {noise.level}"
+            + (" with regions" if noise.regions else "")
+            + (" with low frequencies" if noise.low_frequencies else "")
+            + " starts from a sketch and none was given; give one, or ask for level 1.0 alone"
+        )
+    _fits("sketch", request.sketch, (request.frames, height, width, 3))
+    _fits("first frame", request.first_frame, (1, height, width, 3))
+    _fits("last frame", request.last_frame, (1, height, width, 3))
+    if request.control is not None:
+        _fits("control video", request.control.frames, (request.frames, height, width, 3))
+    _fits("label map", request.labels, (request.frames, height, width))
+    _known_regions(request)
+
+
+def _fits(what: str, given: Frames | None, expected: tuple[int, ...]) -> None:
+    if given is not None and (given.shape != expected or given.dtype != np.uint8):
+        raise ModelError(
+            f"the {what} must be uint8 {list(expected)} like the clip, "
+            f"got {given.dtype} {list(given.shape)}"
+        )
+
+
+def _known_regions(request: Request) -> None:
+    entities = sorted({entity for entity, _ in request.things})
+    for region in request.noise.regions:
+        if region.of == "all":
+            continue
+        if request.labels is None:
+            raise ModelError(
+                f"the noise plan has a region of {region.of!r}, and no label map says where it is"
+            )
+        if region.of != "background" and region.of not in entities:
+            raise ModelError(
+                f"the noise plan has a region of {region.of!r}, which is not in the sketch; "
+                f"there are: {', '.join(['all', 'background', *entities])}"
+            )
+
+
+def refuse_unable(request: Request, facts: Facts) -> None:
+    """`ModelError` for what the request has and a generator with these `facts` cannot use."""
+    wants: dict[Capability, tuple[bool, str]] = {
+        "sketch": (
+            request.noise.level < 1 or request.noise.low_frequencies is not None,
+            "start from a sketch: ask for noise level 1.0",
+        ),
+        "regions": (
+            bool(request.noise.regions),
+            "start at levels that differ by place or time: leave out the plan's `regions`",
+        ),
+        "control": (request.control is not None, "follow a control video"),
+        "first_frame": (request.first_frame is not None, "begin with a given frame"),
+        "last_frame": (request.last_frame is not None, "end with a given frame"),
+        "references": (bool(request.references), "be shown reference pictures"),
+        "loras": (bool(request.loras), "take LoRA weights"),
+        "negative_prompt": (bool(request.negative_prompt), "take a negative prompt"),
+    }
+    for capability, (wanted, said) in wants.items():
+        if wanted and capability not in facts.can:
+            raise ModelError(f"{facts.name} ({facts.family}) cannot {said}")
+    if request.control is not None and request.control.kind not in facts.controls:
+        raise ModelError(
+            f"{facts.name} follows control videos of {', '.join(facts.controls)}, "
+            f"got {request.control.kind}"
         )
 
 
@@ -147,10 +279,11 @@ def names() -> list[str]:
     return sorted(_offers())
 
 
-def load(told: Told) -> Generator:
+def load(told: Told, *, on_fetch: OnFetch | None = None) -> Generator:
     """The generator that the settings name: an installed name, else a folder, else a hub id.
 
-    Its libraries are imported only when it films. Raises `ModelError` for one that is
+    Its libraries are imported only when it films; `on_fetch` is told how far the files of a hub
+    model have come. Raises `ModelError` for one that is
     unknown, broken or missing.
     """
     offers = _offers()
@@ -160,14 +293,14 @@ def load(told: Told) -> Generator:
             f"there is no generator {told.model!r}; installed ones: {', '.join(sorted(offers))}"
         )
     try:
-        make = cast(Callable[[Told], Generator], offers[name].load())
+        make: Any = offers[name].load()
     except Exception as error:  # a plug-in may fail in any way while it is imported
         raise ModelError(
             f"the generator {name!r} ({offers[name].value}) cannot be loaded: "
             f"{type(error).__name__}: {error}; other installed ones: "
             f"{', '.join(other for other in sorted(offers) if other != name)}"
         ) from error
-    return make(told)
+    return cast(Generator, make(told, on_fetch=on_fetch) if name == FOLDERS else make(told))
 
 
 def _offers() -> dict[str, EntryPoint]:

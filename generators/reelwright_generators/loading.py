@@ -11,7 +11,10 @@ import torch
 import transformers
 
 from reelwright_core.errors import GeneratorError, ModelError
+from reelwright_core.settings import Generator as Told
+from reelwright_generators.families.family import Family
 from reelwright_generators.folder import ModelFolder
+from reelwright_generators.schedules import kind_of
 
 _SMALL = 100_000_000
 """Parameters below which a model films on one thread."""
@@ -43,21 +46,57 @@ def dtype_of(asked: str, device: torch.device) -> torch.dtype:
     return getattr(torch, asked)
 
 
-def text_encoder(folder: ModelFolder, dtype: torch.dtype) -> Any:
+def loaded(family: Family, told: Told, device: torch.device, dtype: torch.dtype) -> Any:
+    """The family's pipeline with its weights, on `device`; `ModelError` for weights that lack."""
+    folder = family.folder
+    dtypes: Any = {"default": dtype}
+    if family.vae_float32:
+        dtypes["vae"] = torch.float32
+    # Text encoders such as T5 overflow in float16.
+    text = torch.float32 if dtype is torch.float16 else dtype
+    with quiet(), failures_told(folder):
+        encoders = {
+            name: _encoder(folder, name, kind, text)
+            for name, kind in folder.parts.items()
+            if _is_encoder(kind)
+        }
+        pipe = family.pipeline_class().from_pretrained(
+            folder.path, dtype=dtypes, use_safetensors=True, local_files_only=True, **encoders
+        )
+        refuse_scheduler(family, pipe.scheduler)
+        for part in folder.parts:
+            refuse_unfilled(part, getattr(pipe, part))
+        pipe.set_progress_bar_config(disable=True)
+        return pipe.to(device)
+
+
+def _is_encoder(kind: str) -> bool:
+    found = getattr(transformers, kind, None)
+    return isinstance(found, type) and issubclass(found, transformers.PreTrainedModel)
+
+
+def _encoder(folder: ModelFolder, name: str, kind: str, dtype: torch.dtype) -> Any:
     """Loaded on its own, since only so transformers tells what it would make up."""
-    kind: Any = getattr(transformers, folder.parts.get("text_encoder", ""), None)
-    if kind is None:
-        raise ModelError(f"{folder.path} is incomplete: its index names no known `text_encoder`")
-    encoder, told = kind.from_pretrained(
-        folder.path / "text_encoder",
+    encoder, told = getattr(transformers, kind).from_pretrained(
+        folder.path / name,
         dtype=dtype,
         use_safetensors=True,
         local_files_only=True,
         output_loading_info=True,
     )
     if told["missing_keys"]:
-        raise ModelError(f"the weights of `text_encoder` lack {min(told['missing_keys'])!r}")
+        raise ModelError(f"the weights of `{name}` lack {min(told['missing_keys'])!r}")
     return encoder
+
+
+def refuse_scheduler(family: Family, scheduler: Any) -> None:
+    """`ModelError` for a scheduler that the family's pipelines cannot step."""
+    kind = kind_of(scheduler)
+    if kind not in family.kinds:
+        raise ModelError(
+            f"the scheduler {type(scheduler).__name__} is one of {kind}; "
+            f"`{family.name}` models take one of {' or '.join(family.kinds)}"
+        )
 
 
 def refuse_unfilled(name: str, part: Any) -> None:
@@ -129,7 +168,7 @@ def filming_told() -> Generator[None]:
     """Turns what torch raises in the middle of a clip into a `GeneratorError`."""
     try:
         yield
-    except (RuntimeError, ValueError, MemoryError) as error:
+    except (RuntimeError, ValueError, TypeError, AttributeError, LookupError, MemoryError) as error:
         full = ("out of memory", "can't allocate memory")
         if isinstance(error, MemoryError) or any(sign in str(error) for sign in full):
             raise GeneratorError(_NO_MEMORY) from error

@@ -27,14 +27,41 @@ class Artifact(Record):
     bytes: int = Field(ge=0)
 
 
+class Region(Record):
+    """A part of the picture, for some time, with a noise level of its own."""
+
+    of: str
+    """`all`, `background`, or the id of an entity."""
+    level: float = Field(ge=0.0, le=1.0)
+    """σ from which this part is filmed freely; until then it follows the sketch. 0 keeps the
+    sketch to the end; a level above the plan's own cannot be reached and counts as that."""
+    frames: FrameSpan | None = None
+    """The frames it holds for; None is all of them."""
+
+
 class NoisePlan(Stored):
-    """How much of the sketch survives: the noise level the model starts from."""
+    """How much of the sketch survives, where and when: the noise that the model starts from."""
 
     SCHEMA: ClassVar[str] = "NoisePlan.1"
 
     level: float = Field(gt=0.0, le=1.0)
     """σ, the share of noise in the first latents: 1.0 is pure noise and uses no sketch."""
     seed: int = Field(ge=0, lt=2**63)
+    regions: list[Region] = []
+    """Where and when another level holds; where two overlap, the later one does."""
+    start: Literal["respaced", "truncated"] = "respaced"
+    """How a schedule begins at a level below 1: spaced anew from there, or its own end alone."""
+    noise: Literal["plain", "windows", "drift", "flow"] = "plain"
+    """`windows`: later frames see the first window's noise again, shuffled (FreeNoise); `drift`:
+    every frame's noise is the one before, shifted by `drift` (FlowZero); `flow`: carried along by
+    the motion of the sketch."""
+    window: int | None = Field(default=None, ge=1)
+    """Frames of a window of shared noise."""
+    drift: tuple[float, float] | None = None
+    """By how much the noise moves each frame (x, y), in parts of the picture's width and height."""
+    low_frequencies: float | None = Field(default=None, gt=0.0, le=1.0)
+    """Starts from pure noise whose low frequencies, up to this part of the highest one, are those
+    of the noised sketch (FreeInit); `level` must be 1."""
 
 
 class Sketch(Record):

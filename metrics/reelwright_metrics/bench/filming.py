@@ -106,7 +106,7 @@ def through_autoencoder(told: Told) -> Maker | None:
     import torch
     from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 
-    from reelwright_generators import noise
+    from reelwright_generators.latents import denormalise, encode
     from reelwright_generators.loading import pinned, quiet
 
     with quiet():
@@ -117,8 +117,13 @@ def through_autoencoder(told: Told) -> Maker | None:
     def make(plan: Plan) -> tuple[Frames, Mapping[str, Any]]:
         frames = plan.painted().frames
         with torch.no_grad(), pinned(1):
-            latents = noise.denormalise(vae, noise.encode(vae, frames))
-            video = vae.decode(latents).sample[0].permute(1, 2, 3, 0).float().numpy()
+            video = (
+                vae.decode(denormalise(vae, encode(vae, frames)))
+                .sample[0]
+                .permute(1, 2, 3, 0)
+                .float()
+                .numpy()
+            )
         back = np.rint((video.clip(-1, 1) + 1) * 127.5).astype(np.uint8)
         return back, decibels(frames, back)
 

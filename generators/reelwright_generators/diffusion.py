@@ -1,0 +1,181 @@
+"""A diffusers model as a generator: judged from its configs; torch comes in when it films."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from reelwright_core.errors import ModelError
+from reelwright_core.settings import Generator as Told
+from reelwright_core.video import Frames
+from reelwright_generators.families.family import Family
+from reelwright_generators.generator import (
+    Control,
+    Facts,
+    InItsWords,
+    Made,
+    OnStep,
+    Request,
+    Wording,
+    refuse_unable,
+    sound,
+)
+
+
+class DiffusionGenerator:
+    """Films with a model of any family, one clip at a time.
+
+    A size or a frame count that the model cannot film is filmed in the next larger one that it
+    can, the sketch held at its edges and its end, and cut to what was asked.
+    """
+
+    def __init__(
+        self, family: Family, told: Told, *, in_its_words: InItsWords | None = None
+    ) -> None:
+        self._family = family
+        self._told = told
+        self._in_its_words = in_its_words
+        self._lock = threading.Lock()
+        self._film: Any = None
+
+    def facts(self) -> Facts:
+        """What this model is; the settings' steps and guidance win over its own."""
+        folder, told, published = self._family.folder, self._told, self._family.published()
+        profile = folder.profile
+        return Facts(
+            name=profile.name or folder.name,
+            family=self._family.name,
+            sha256=folder.sha256(),
+            revision=folder.revision,
+            size=profile.size or published.size,
+            frames=profile.frames or published.frames,
+            fps=profile.fps or published.fps,
+            steps=told.steps or profile.steps or published.steps,
+            guidance=_first(told.guidance, profile.guidance, published.guidance),
+            noise_level=profile.noise_level or published.noise_level,
+            licence=profile.licence or "unknown",
+            can=self._family.can(),
+            controls=self._family.controls(),
+        )
+
+    def check(self, request: Request) -> list[str]:
+        """Warns of what the model was not made for; `ModelError` for what it cannot film."""
+        sound(request)
+        facts, grid = self.facts(), self._family.grid
+        refuse_unable(request, facts)
+        if request.noise.low_frequencies and request.noise.level < 1:
+            raise ModelError(
+                "`low_frequencies` starts from pure noise: the noise plan's level must be 1, "
+                f"got {request.noise.level}"
+            )
+        size, frames = grid.size(request.size), grid.frames(request.frames)
+        grid.refuse_beyond(size, frames)
+        warnings: list[str] = []
+        if self._in_its_words is not None:
+            wording = self._in_its_words(request.prompt)
+            if wording.unknown:
+                warnings.append(f"{facts.name} was never taught: {_unknown(wording, request)}")
+        if size != request.size:
+            wide, high = grid.steps
+            warnings.append(
+                f"{facts.name} films sizes in steps of {wide}x{high}: {_by(request.size)} is "
+                f"filmed as {_by(size)} and cut"
+            )
+        if frames != request.frames:
+            warnings.append(
+                f"{facts.name} films {frames} frames, of which the first {request.frames} are kept"
+            )
+        if request.size != facts.size:
+            warnings.append(f"{facts.name} was made for {_by(facts.size)}, not {_by(request.size)}")
+        if request.frames > facts.frames:
+            warnings.append(
+                f"{facts.name} was made for {facts.frames} frames; {request.frames} may fall apart"
+            )
+        if request.fps != facts.fps:
+            warnings.append(
+                f"{facts.name} films {facts.fps} frames per second: "
+                f"at {request.fps}, motion looks {float(request.fps / facts.fps):.2g} times as fast"
+            )
+        return warnings + self._family.check(request)
+
+    def generate(self, request: Request, on_step: OnStep | None = None) -> Made:
+        """Films `request`; the same request gives the same bytes on one machine."""
+        self.check(request)
+        grid, asked = self._family.grid, request
+        wording = self._in_its_words(request.prompt) if self._in_its_words else None
+        if wording:
+            request = replace(request, prompt=wording.told)
+        request = _widened(request, grid.size(request.size), grid.frames(request.frames))
+        with self._lock:
+            if self._film is None:
+                # Only here: torch takes seconds to import, and facts and checks do without.
+                from reelwright_generators.diffusion_film import DiffusionFilm
+
+                self._film = DiffusionFilm(self._family, self._told)
+            made: Made = self._film.film(request, facts=self.facts(), on_step=on_step)
+        provenance = dict(made.provenance)
+        if wording and (wording.mapped or wording.unknown):
+            provenance["wording"] = wording.data()
+        if (request.size, request.frames) != (asked.size, asked.frames):
+            provenance["filmed"] = {"size": list(request.size), "frames": request.frames}
+        frames = _cut(made.frames, asked.size, asked.frames)
+        return replace(made, frames=frames, provenance=provenance)
+
+
+def _widened(request: Request, size: tuple[int, int], frames: int) -> Request:
+    """The request in a size and length that the model films; pictures are held at their edges."""
+    if size == request.size and frames == request.frames:
+        return request
+
+    def held(video: Frames | None, count: int) -> Frames | None:
+        if video is None:
+            return None
+        (left, right), (top, bottom) = (
+            ((new - old) // 2, new - old - (new - old) // 2)
+            for new, old in zip(size, request.size, strict=True)
+        )
+        rest = [(0, 0)] * (video.ndim - 3)
+        edges = [(0, count - len(video)), (top, bottom), (left, right), *rest]
+        return np.pad(video, edges, mode="edge")
+
+    control = request.control
+    if control is not None:
+        shown = held(control.frames, frames)
+        assert shown is not None
+        control = Control(kind=control.kind, frames=shown, scale=control.scale)
+    return replace(
+        request,
+        size=size,
+        frames=frames,
+        sketch=held(request.sketch, frames),
+        labels=held(request.labels, frames),
+        first_frame=held(request.first_frame, 1),
+        last_frame=held(request.last_frame, 1),
+        control=control,
+    )
+
+
+def _cut(frames: Frames, size: tuple[int, int], count: int) -> Frames:
+    height, width = frames.shape[1:3]
+    left, top = (width - size[0]) // 2, (height - size[1]) // 2
+    return np.ascontiguousarray(frames[:count, top : top + size[1], left : left + size[0]])
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def _unknown(wording: Wording, request: Request) -> str:
+    """The unknown words; of those that have a picture, what becomes of it."""
+    guided = request.noise.level < 1
+    told = "filmed from the sketch alone" if guided else "pure noise starts without its picture"
+    return ", ".join(
+        f"{word} ({told})" if word in wording.pictured else word for word in wording.unknown
+    )
+
+
+def _first(*values: float | None) -> float:
+    return next(value for value in values if value is not None)
