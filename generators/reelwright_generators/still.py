@@ -36,7 +36,7 @@ class StillGenerator:
             guidance=1.0,
             noise_level=0.5,
             licence="Apache-2.0",
-            can=["sketch"],
+            can=["sketch", "seeds"],
         )
 
     def check(self, request: Request) -> list[str]:

@@ -80,7 +80,9 @@ def test_conformance_finds_faults() -> None:
             self._count = 0
 
         def facts(self) -> Facts:
-            return self._still.facts().model_copy(update={"can": ["text", "sketch"], "sha256": ""})
+            return self._still.facts().model_copy(
+                update={"can": ["text", "sketch", "seeds"], "sha256": ""}
+            )
 
         def check(self, request: Request) -> list[str]:
             return []
