@@ -1,0 +1,1 @@
+"""Generators that let others film: a command, a videos endpoint, a ComfyUI workflow."""
