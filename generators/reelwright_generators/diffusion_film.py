@@ -96,6 +96,7 @@ class DiffusionFilm:
             "device": self.device.type,
             "threads": self.threads,
             "versions": {name: version(name) for name in ("torch", "diffusers", "transformers")},
+            **self.family.folder.record(),
             **self.family.provenance(self.pipe, request),
         }
 

@@ -134,6 +134,10 @@ class ModelFolder:
             return read_json(self.folder(part) / "scheduler_config.json")
         return read_json(self.folder(part) / "config.json")
 
+    def is_apart(self, part: str) -> bool:
+        """Whether a part is loaded by itself: from elsewhere, or from pickled weights."""
+        return part in self.extras or any(name.startswith(f"{part}/") for name in self.pickled)
+
     def loads(self, part: str) -> dict[str, Any]:
         """What `from_pretrained` is to be given for the weights of a part.
 

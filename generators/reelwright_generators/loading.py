@@ -60,12 +60,23 @@ def loaded(family: Family, told: Told, device: torch.device, dtype: torch.dtype)
             for name, kind in folder.parts.items()
             if _is_encoder(kind)
         }
+        apart = {
+            name: _part(folder, name, dtypes.get(name, dtype))
+            for name in folder.parts
+            if name not in encoders and folder.is_apart(name)
+        }
         pipe = family.pipeline_class().from_pretrained(
-            folder.path, dtype=dtypes, use_safetensors=True, local_files_only=True, **encoders
+            folder.path,
+            dtype=dtypes,
+            variant=folder.variant,
+            use_safetensors=True,
+            local_files_only=True,
+            **encoders,
+            **apart,
         )
         refuse_scheduler(family, pipe.scheduler)
         for part in folder.parts:
-            refuse_unfilled(part, getattr(pipe, part))
+            refuse_unfilled(part, getattr(pipe, part, None))
         pipe.set_progress_bar_config(disable=True)
         return pipe.to(device)
 
@@ -78,15 +89,19 @@ def _is_encoder(kind: str) -> bool:
 def _encoder(folder: ModelFolder, name: str, kind: str, dtype: torch.dtype) -> Any:
     """Loaded on its own, since only so transformers tells what it would make up."""
     encoder, told = getattr(transformers, kind).from_pretrained(
-        folder.path / name,
-        dtype=dtype,
-        use_safetensors=True,
-        local_files_only=True,
-        output_loading_info=True,
+        folder.folder(name), dtype=dtype, output_loading_info=True, **folder.loads(name)
     )
     if told["missing_keys"]:
         raise ModelError(f"the weights of `{name}` lack {min(told['missing_keys'])!r}")
     return encoder
+
+
+def _part(folder: ModelFolder, name: str, dtype: torch.dtype) -> Any:
+    """A part from elsewhere, or one whose pickled weights were allowed; no other is unpickled."""
+    kind: Any = getattr(diffusers, folder.parts[name])
+    if name not in folder.weights:
+        return kind.from_pretrained(folder.folder(name), local_files_only=True)
+    return kind.from_pretrained(folder.folder(name), torch_dtype=dtype, **folder.loads(name))
 
 
 def refuse_scheduler(family: Family, scheduler: Any) -> None:

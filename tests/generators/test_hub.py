@@ -12,18 +12,26 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 from huggingface_hub import constants
 from pytest_httpserver import HTTPServer
-from werkzeug import Request, Response
+from werkzeug import Request as Asked
+from werkzeug import Response
 
 from reelwright_core.errors import ModelError
 from reelwright_core.settings import Generator as Told
+from reelwright_core.takes import NoisePlan
 from reelwright_generators.folder import Choice, Fetching, open_folder
+from reelwright_generators.generator import Request, load
 from reelwright_generators.hub import Hub, commits, open_extras, open_model, pinned
 
+ASKED = Request(
+    prompt="a red car", size=(64, 32), frames=9, fps=Fraction(8), noise=NoisePlan(level=1, seed=1)
+)
 MODEL = "some/wan"
 FIRST, SECOND = "a" * 40, "b" * 40
 CARD = "---\nlicense: other\nlicense_name: film-1\nlicense_link: https://films.org/1\n---\n# Wan\n"
@@ -51,7 +59,7 @@ class Played:
         self.repos.setdefault(model, {})[commit] = folder
         self.branches[model] = commit
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: Asked) -> Response:
         path = request.path.lstrip("/")
         self.asked.append(f"{request.method} {path}")
         if match := re.fullmatch(r"api/models/([^/]+/[^/]+)(?:/(revision|tree)/(.+))?", path):
@@ -302,6 +310,25 @@ def test_code_in_a_pickle_that_was_allowed_still_does_not_run(wan: Path, tmp_pat
             folder.folder("transformer"), **folder.loads("transformer")
         )
     assert not (tmp_path / "run").exists()
+
+
+def test_a_clip_says_that_its_weights_were_pickled(
+    wan: Path, tmp_path: Path, tiny: Callable[..., Path]
+) -> None:
+    request = ASKED
+    plain = load(Told(model=str(wan))).generate(request)
+    _pickle(wan)
+    vae = shutil.move(wan / "vae", tmp_path / "vae-of-another")
+    told = Told(
+        model=str(wan),
+        pickle=("transformer/diffusion_pytorch_model.bin",),
+        parts=(f"vae={vae}",),
+    )
+    made = load(told).generate(request)
+    assert np.array_equal(made.frames, plain.frames)
+    assert made.provenance["pickled"] == ["transformer/diffusion_pytorch_model.bin"]
+    assert made.provenance["parts"] == {"vae": "vae-of-another"}
+    assert made.provenance["licence"] == "film-1 (https://films.org/1)"
 
 
 def _halve(folder: Path, part: str, *, keep: bool, shards: bool = False) -> None:
