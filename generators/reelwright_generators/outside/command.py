@@ -336,10 +336,10 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
 def last_words(said: bytes, key: str, environment: Mapping[str, str]) -> str:
     """The end of what a command said, without keys; for an error."""
     text = said.decode("utf-8", "replace").replace("\r", "\n")
-    for name, value in environment.items():
-        if _SECRET_NAME.search(name):
-            text = web.hidden(text, value)
-    text = _SECRET_FORM.sub("[key]", web.hidden(text, key))
+    secrets = {key, *(value for name, value in environment.items() if _SECRET_NAME.search(name))}
+    for secret in sorted(secrets, key=len, reverse=True):  # one may begin as another does
+        text = web.hidden(text, secret)
+    text = _SECRET_FORM.sub("[key]", text)
     lines = [" ".join(_CONTROL_SIGNS.sub(" ", line).split()) for line in text.split("\n")]
     last = "\n".join(line for line in lines if line).split("\n")[-_LINES:]
     words = "\n".join(last)[-_WORDS:]
