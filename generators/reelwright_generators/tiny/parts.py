@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
     FlowMatchEulerDiscreteScheduler,
@@ -22,6 +23,8 @@ from transformers import (
     UMT5Config,
     UMT5EncoderModel,
 )
+
+from reelwright_core.video import Frames
 
 WORDS = "a red car blue ball drives falls from left to right along the beach"
 """What the tiny models can read; the rest is unknown to them."""
@@ -76,6 +79,30 @@ def unipc(shift: float = 3.0) -> Any:
     return UniPCMultistepScheduler(
         prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift
     )
+
+
+FLOW: dict[str, Callable[..., Any]] = {"euler": euler, "unipc": unipc}
+"""The flow schedulers by name; each takes its shift."""
+
+
+def scene(
+    *, seed: int, frames: int = 9, size: tuple[int, int] = (64, 32)
+) -> tuple[Frames, Frames]:
+    """A bright square that crosses a soft background, and a label map: 1 where it is, else 0.
+
+    uint8 [frames, height, width, 3] and [frames, height, width]; the square is 12 pixels wide.
+    """
+    rng = np.random.default_rng(seed)
+    width, height = size
+    slope = np.linspace(0, 60, width)[None, :, None] + np.linspace(40, 90, height)[:, None, None]
+    video = np.repeat((slope + rng.uniform(0, 60, 3))[None], frames, axis=0)
+    labels = np.zeros(video.shape[:3], np.uint8)
+    colour, y = rng.uniform(150, 255, 3), int(rng.integers(0, height - 12))
+    for f in range(frames):
+        x = round(f * (width - 12) / max(frames - 1, 1))
+        video[f, y : y + 12, x : x + 12] = colour
+        labels[f, y : y + 12, x : x + 12] = 1
+    return np.rint(video.clip(0, 255)).astype(np.uint8), labels
 
 
 def finish(
