@@ -68,6 +68,8 @@ class Fetching:
     """Bytes that are here."""
     total: int
     """Bytes that are fetched in all; what was here before is not among them."""
+    before: int = 0
+    """`done` when it was told of last."""
 
 
 OnFetch = Callable[[Fetching], object]

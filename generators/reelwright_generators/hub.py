@@ -131,10 +131,10 @@ class Hub:
     def fetch(self, model: str, folder: Path, listing: Listing, names: Iterable[str]) -> None:
         """Fetches `names` into `folder`, if the disk has room for what is not there yet."""
         lacking = [name for name in names if not (folder / name).is_file()]
-        total = sum(listing.sizes[name] for name in lacking)
-        self._refuse_full(model, folder, total)
         if not lacking:
             return
+        total = max(sum(listing.sizes[name] for name in lacking), 1)
+        self._refuse_full(model, folder, total)
         stop = threading.Event()
         bar = _bar(model, total, self.on_fetch or (lambda fetching: None), stop)
         # In a thread of its own, so that Ctrl-C can tell those that fetch to stop at once; the
@@ -458,14 +458,16 @@ def _bar(model: str, total: int, tell: OnFetch, stop: threading.Event) -> type[_
     that were written; the one that counts most bytes is right in each of its versions.
     """
     lock = threading.Lock()
-    said = [-1]
+    said = 0
 
     def now(done: int) -> None:
+        nonlocal said
         with lock:
-            step = done * _TOLD // max(total, 1)
-            if step > said[0]:
-                said[0] = step
-                tell(Fetching(model=model, done=done, total=total))
+            if done * _TOLD // total > said * _TOLD // total:
+                tell(Fetching(model=model, done=done, total=total, before=said))
+                said = done
+
+    tell(Fetching(model=model, done=0, total=total))
 
     class Telling(_Silent):
         def update(self, n: float | None = 1) -> bool | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,10 +13,12 @@ from reelwright_core.settings import Settings
 from reelwright_core.story import Layout, Shot
 from reelwright_core.takes import Critique
 from reelwright_core.video import Frames
+from reelwright_graphs.events import Event
 
 if TYPE_CHECKING:
     from reelwright_agents.llm import Call
-    from reelwright_generators.generator import Generator
+    from reelwright_generators.folder import Fetching
+    from reelwright_generators.generator import Facts, Generator
     from reelwright_metrics.learned.critic import LearnedCritic
 
 
@@ -37,9 +39,13 @@ class Crew:
         self.settings = settings
         self.cache = cache
         """Where answers of language models are kept; none keeps them nowhere."""
+        self.commits: Mapping[str, str] = {}
+        """The commit of each hub id that a run was begun with: it goes on with the same."""
         self.on_call: Callable[[Call], object] = lambda call: None
+        self.on_fetch: Callable[[Fetching], object] = lambda fetching: None
         self._lock = threading.RLock()
         self._generators: dict[str, Generator] = {}
+        self._shown: set[str] = set()
         self._planner: Planner | None = None
         self._critics: dict[str, Critic] = {}
 
@@ -73,10 +79,20 @@ class Crew:
         with self._lock:
             name = model or self.settings.generator.model
             if name not in self._generators:
-                self._generators[name] = load(
-                    self.settings.generator.model_copy(update={"model": name})
-                )
+                told = self.settings.generator.model_copy(update={"model": name})
+                if self.commits:
+                    from reelwright_generators.hub import pinned
+
+                    told = pinned(told, self.commits)
+                self._generators[name] = load(told, on_fetch=lambda each: self.on_fetch(each))
             return self._generators[name]
+
+    def introductions(self) -> list[Event]:
+        """What is to be shown once of each video model in use: its name, commit and licence."""
+        with self._lock:
+            new = [name for name in self._generators if name not in self._shown]
+            self._shown.update(new)
+            return [_introduction(self._generators[name].facts()) for name in new]
 
     def critic(self, brain: str | None = None) -> Critic:
         """The critic of `brain`, or that of `critic.brain`."""
@@ -123,3 +139,12 @@ class Crew:
         """A digest of everything here that a film depends on."""
         data = self.settings.data()
         return digest({name: data[name] for name in ("planner", "critic", "generator", "takes")})
+
+
+def _introduction(facts: Facts) -> Event:
+    at = f" at {facts.revision[:12]}" if facts.revision else ""
+    return Event(
+        kind="model",
+        text=f"{facts.name}{at}, licence: {facts.licence}",
+        details={"sha256": facts.sha256, "revision": facts.revision, "licence": facts.licence},
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import re
 import sqlite3
@@ -21,12 +22,13 @@ from reelwright_agents.reading import read_script
 from reelwright_core.errors import RunFolderError, StorageError, StoryboardError
 from reelwright_core.files import locked, storage_errors, sweep, write_json, write_text
 from reelwright_core.records import Stored, digest
-from reelwright_core.settings import by_name, load_settings
+from reelwright_core.settings import Settings, by_name, load_settings
 from reelwright_core.store import Store, artifacts
 from reelwright_core.story import Story, Storyboard
 from reelwright_core.storyboards import read_storyboard, write_storyboard
 from reelwright_core.takes import Artifact, Film
 from reelwright_core.yaml_file import parse_yaml, write_yaml
+from reelwright_generators.folder import Fetching
 from reelwright_graphs.build import Limits, build, load_results, load_storyboard
 from reelwright_graphs.checkpoints import checkpoints
 from reelwright_graphs.crew import Crew
@@ -57,6 +59,8 @@ class RunRecord(Stored):
     """Digest of the storyboard that the run began with, if it did."""
     versions: dict[str, str] = {}
     models: dict[str, str] = {}
+    commits: dict[str, str] = {}
+    """The commit of each hub id in the settings, by `org/name@revision`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +89,10 @@ def film(
     a shot could not be filmed, `LockedError` if the folder is in use.
     """
     checked = load_graph(graph)
-    crew = crew or Crew(load_settings({**by_name(checked.settings), **by_name(settings or {})}))
+    if crew is None:
+        crew = Crew(load_settings({**by_name(checked.settings), **by_name(settings or {})}))
+        crew.commits = read_run(out).commits if out and (out / RUN).is_file() else {}
+    _tell_fetching(crew, on_event)
     script, storyboard = _read(source)
     record = RunRecord(
         seed=seed,
@@ -95,6 +102,7 @@ def film(
         storyboard=storyboard.digest() if storyboard else None,
         versions=_versions(),
         models={"generator": crew.generator().facts().sha256},
+        commits=_commits(crew.settings),
     )
     folder = _folder(out, record, checked, title=_title(source, script, storyboard))
     if script is not None and not (folder / RUN).exists():
@@ -121,7 +129,10 @@ def resume(
     before = {name: value for name, value in by_name(record.settings).items() if value is not None}
     in_force = load_settings({**before, **(settings or {})})
     checked = load_graph(run / GRAPHS / record.graph)
-    crew = crew or Crew(in_force, cache=run / "store" / "calls")
+    if crew is None:
+        crew = Crew(in_force, cache=run / "store" / "calls")
+        crew.commits = record.commits
+    _tell_fetching(crew, on_event)
     with locked(run):
         done = _go(run, record, checked, crew, on_event=on_event, review=False)
     assert isinstance(done, Film)
@@ -142,6 +153,33 @@ def read_run(run: Path) -> RunRecord:
         raise RunFolderError(f"{path} does not fit: `{where}`: {fault['msg']}") from None
     except (OSError, TypeError) as error:
         raise RunFolderError(f"{path} cannot be read: {error}") from None
+
+
+def _tell_fetching(crew: Crew, on_event: OnEvent | None) -> None:
+    """Hands on how far a model's files have come; the run's own folder may not be there yet."""
+    if on_event is None:
+        return
+
+    def tell(fetching: Fetching) -> None:
+        done, total = fetching.done, fetching.total
+        on_event(
+            Event(
+                kind="fetch",
+                text=f"{fetching.model}: {done / 1e9:.2f} of {total / 1e9:.2f} GB are here",
+                details=dataclasses.asdict(fetching),
+            )
+        )
+
+    crew.on_fetch = tell
+
+
+def _commits(settings: Settings) -> dict[str, str]:
+    told = settings.generator
+    if "/" not in told.model and not told.parts:
+        return {}
+    from reelwright_generators.hub import commits
+
+    return commits(told)
 
 
 def _read(source: Source) -> tuple[Script | None, Storyboard | None]:
@@ -195,9 +233,8 @@ def _refuse_other(folder: Path, record: RunRecord, graph: GraphFile) -> None:
         raise RunFolderError(f"{folder} is not empty and no run folder; choose another")
     there = read_run(folder)
     graphs = {path.name: path.read_text(encoding="utf-8") for path in (folder / GRAPHS).iterdir()}
-    same = there.model_copy(update={"versions": {}, "models": {}}) == record.model_copy(
-        update={"versions": {}, "models": {}}
-    )
+    of_the_day: dict[str, Any] = {"versions": {}, "models": {}, "commits": {}}
+    same = there.model_copy(update=of_the_day) == record.model_copy(update=of_the_day)
     if not same or graphs != graph.texts():
         raise RunFolderError(
             f"{folder} holds a run of another script, seed, graph or settings; "
@@ -244,6 +281,9 @@ def _go(
     )
     crew.on_call = lambda call: context.say(Event(kind="call", details=call.data()))
     context.say(Event(kind="run started", text=str(folder)))
+    crew.generator()
+    for event in crew.introductions():
+        context.say(event)
     values = _wait(_invoke(graph, context, record, review=review), context)
     if values is None:
         context.say(Event(kind="review", text=str(folder / STORYBOARD)))

@@ -219,6 +219,8 @@ class FilmNode(ShotNode):
 
         shot, noise = inputs.shot, inputs.noise
         generator = self.context.crew.generator(self.options.model)
+        for event in self.context.crew.introductions():
+            self.context.say(event)
         sketch = None
         if inputs.sketch is not None and noise.level < 1:
             sketch = read_video(self.context.store.path(inputs.sketch.video))

@@ -42,10 +42,20 @@ def line_of(event: Event) -> str:
             return f"{shot}take {event.take} of {event.details.get('takes')}: {event.text}"
         case "shot failed" | "warning":
             return f"{shot}{event.kind.removeprefix('shot ')}: {event.text}"
+        case "model":
+            return f"films with {event.text}"
+        case "fetch" if _is_tenth(event):
+            return f"fetches {event.text}"
         case "review":
             return f"the storyboard waits for you: {event.text}"
         case _:
             return ""
+
+
+def _is_tenth(event: Event) -> bool:
+    """Whether a fetch begins or has passed another tenth: lines enough where none can move."""
+    done, before, total = (event.details[name] for name in ("done", "before", "total"))
+    return done == 0 or done * 10 // total > before * 10 // total
 
 
 @contextlib.contextmanager
@@ -70,6 +80,14 @@ def _live() -> Generator[Callable[[Event], None]]:
                 completed=event.details["step"],
                 total=event.details["steps"],
             )
+        elif event.kind == "fetch":
+            model, done = event.details["model"], event.details["done"]
+            if model not in tasks:
+                tasks[model] = bars.add_task(model)
+            total = event.details["total"]
+            bars.update(tasks[model], description=event.text, completed=done, total=total)
+            if done >= total:
+                bars.remove_task(tasks.pop(model))
         elif line := line_of(event):
             console.print(line, markup=False, highlight=False)
         if event.kind in ("shot finished", "shot failed") and event.shot in tasks:
