@@ -23,6 +23,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import torch
 
 from reelwright_core.errors import ModelError
@@ -35,7 +36,13 @@ _NOTHING = 0.45
 """A last step that begins below this part of the one before does next to nothing: in an even
 schedule it begins at half of it."""
 
-_EXPLODING = ("Euler", "LMS", "Heun", "KDPM2", "EDM")
+_PRESERVING = (
+    "DDIMScheduler", "DDPMScheduler", "PNDMScheduler", "LCMScheduler", "CogVideoXDDIMScheduler",
+    "CogVideoXDPMScheduler", "DPMSolverMultistepScheduler", "UniPCMultistepScheduler",
+)  # fmt: skip
+_EXPLODING = ("EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler")
+"""Those whose schedule can begin later. Solvers that take each step in halves (Heun, KDPM2, DPM
+singlestep), or end at noise of their own (DEIS, SA), cannot."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,13 +62,14 @@ def kind_of(scheduler: Any) -> Kind:
         return "rising flow" if config.get("invert_sigmas") else "flow"
     if config.get("prediction_type") == "flow_prediction":
         return "flow"
-    if any(sign in name for sign in _EXPLODING) and hasattr(scheduler, "sigmas"):
+    if name in _EXPLODING:
         return "variance exploding"
-    if hasattr(scheduler, "alphas_cumprod"):
+    if name in _PRESERVING and config.get("skip_prk_steps", True):
         return "variance preserving"
     raise ModelError(
-        f"the scheduler {name} cannot start from a sketch: its noise levels are not known; "
-        "use FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler or DDIMScheduler"
+        f"the scheduler {name} cannot start from a sketch: its noise levels are not known; use "
+        "FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler or DDIMScheduler, as the part "
+        "`scheduler` of the model or of another: `generator.parts=scheduler=FOLDER`"
     )
 
 
@@ -132,24 +140,20 @@ class Course:
         self.kept: Kept | None = None
         """Set before the pipeline is called, if parts are to follow the sketch."""
         self._own, self._asked, self._start, self._on_step = scheduler, level, start, on_step
-        self._skipped = 0
         self.level = level
-        """σ of the first latents: as asked in flow models, else the nearest of the schedule."""
+        """σ of the first latents: as asked in flow models and, below their highest, in Euler ones;
+        else the nearest of the schedule."""
         if self.kind in ("flow", "rising flow"):
             self.clean, self.noise = 1 - level, level
         else:
-            self._choose_step(steps)
+            self._begin(steps)
 
-    def _choose_step(self, steps: int) -> None:
+    def _begin(self, steps: int) -> None:
         stock = copy.deepcopy(self._own)
         stock.set_timesteps(steps)
-        levels = levels_of(stock)
         if self._asked < 1:
-            self._skipped = min(
-                range(len(levels)), key=lambda step: abs(levels[step] - self._asked)
-            )
-            self._cut(stock)
-            self.level = levels[self._skipped]
+            self._shorten(stock)
+            self.level = levels_of(stock)[0]
         if self.kind == "variance preserving":
             kept = _kept_signal(stock, stock.timesteps[0])
             self.clean, self.noise = math.sqrt(kept), math.sqrt(1 - kept)
@@ -194,16 +198,28 @@ class Course:
     def set(self, scheduler: Any) -> None:
         """What the subclass does once the schedule is set."""
         if self._asked < 1:
-            if self.kind in ("flow", "rising flow"):
-                self._respace(scheduler)
-            else:
-                self._cut(scheduler)
+            self._shorten(scheduler)
+        if (self._asked < 1 or self.kept is not None) and hasattr(scheduler, "final_alpha_cumprod"):
+            # Stable Diffusion's schedulers end at the noise of timestep 0, which would stay on
+            # the sketch; without it the last step ends at the clean sample.
+            scheduler.final_alpha_cumprod = torch.tensor(1.0)
         if scheduler is self._owner:
             self.levels = levels_of(scheduler)
 
-    def _respace(self, scheduler: Any) -> None:
+    def _shorten(self, scheduler: Any) -> None:
+        if self.kind == "variance preserving":
+            self._cut(scheduler)
+            return
+        stock = levels_of(scheduler)
+        level = self._asked if self.kind != "variance exploding" else min(self._asked, stock[0])
         spaced = respaced if self._start == "respaced" else truncated
-        falling = [*spaced(levels_of(scheduler), self._asked), 0.0]
+        falling = spaced(stock, level)
+        if self.kind == "variance exploding":
+            self._respace_scales(scheduler, falling)
+        else:
+            self._respace(scheduler, [*falling, 0.0])
+
+    def _respace(self, scheduler: Any, falling: list[float]) -> None:
         like = scheduler.timesteps
         sigmas = torch.tensor(falling, dtype=torch.float32)
         if self.kind == "rising flow":
@@ -215,11 +231,35 @@ class Course:
         scheduler.timesteps = times.to(device=like.device, dtype=like.dtype)
         scheduler.num_inference_steps = len(times)
 
+    def _respace_scales(self, scheduler: Any, falling: list[float]) -> None:
+        scales = torch.tensor([level / (1 - level) for level in falling])
+        like = scheduler.timesteps
+        if scheduler.config.get("timestep_type") == "continuous":
+            times = 0.25 * scales.log()
+        else:
+            # Between the whole timesteps that the model was trained on, by the logarithm of σ.
+            trained = ((1 - scheduler.alphas_cumprod) / scheduler.alphas_cumprod).sqrt().log()
+            whole = np.arange(len(trained))
+            times = torch.from_numpy(np.interp(scales.log().numpy(), trained.numpy(), whole))
+        last = scheduler.sigmas[-1:]
+        scheduler.sigmas = torch.cat([scales.to(last), last])
+        scheduler.timesteps = times.to(device=like.device, dtype=like.dtype)
+        scheduler.num_inference_steps = len(times)
+
     def _cut(self, scheduler: Any) -> None:
+        levels = levels_of(scheduler)
+        skipped = min(range(len(levels)), key=lambda step: abs(levels[step] - self._asked))
         # `num_inference_steps` stays: DDIM and its like have their step's width from it.
-        scheduler.timesteps = scheduler.timesteps[self._skipped :]
+        name, times = type(scheduler).__name__, scheduler.timesteps[skipped:]
+        if name == "PNDMScheduler" and len(times) > 1:
+            # It takes its first step twice, the second time from where that ended.
+            times = torch.unique_consecutive(times)
+            times = torch.cat([times[:2], times[1:]])
+        if name == "LCMScheduler":
+            scheduler.num_inference_steps = len(times)  # only adds noise before the last of them
+        scheduler.timesteps = times
         if hasattr(scheduler, "sigmas"):
-            scheduler.sigmas = scheduler.sigmas[self._skipped :]
+            scheduler.sigmas = scheduler.sigmas[skipped:]
 
     def step(self, scheduler: Any, take: Callable[..., Any], told: inspect.BoundArguments) -> Any:
         """What the subclass does instead of a step."""
@@ -240,6 +280,8 @@ class Course:
         self, scheduler: Any, answer: torch.Tensor, sample: torch.Tensor, timestep: Any, kept: Kept
     ) -> torch.Tensor:
         now, then = [*self.levels, 0.0][self.done : self.done + 2]
+        if now == then:  # a step that is taken twice
+            now = self.levels[self.done - 1]
         places = (kept.level.to(answer.device) < (now + then) / 2).expand(answer.shape)
         if not places.any():
             return answer

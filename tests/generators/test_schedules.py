@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -42,7 +43,23 @@ SCHEDULERS: dict[str, Callable[[], Any]] = {
     "euler v": lambda: diffusers.EulerDiscreteScheduler(
         **LINEAR, prediction_type="v_prediction", timestep_spacing="trailing"
     ),
+    "euler of svd": lambda: diffusers.EulerDiscreteScheduler(
+        **LINEAR, prediction_type="v_prediction", timestep_type="continuous",
+        timestep_spacing="leading",
+        use_karras_sigmas=True, sigma_min=0.002, sigma_max=700.0,
+    ),
+    "ddim with a noisy end": lambda: diffusers.DDIMScheduler(
+        **LINEAR, clip_sample=False, set_alpha_to_one=False, steps_offset=1
+    ),
+    "pndm": lambda: diffusers.PNDMScheduler(**LINEAR, skip_prk_steps=True, steps_offset=1),
+    "unipc": lambda: diffusers.UniPCMultistepScheduler(**LINEAR),
 }  # fmt: skip
+NOISY: dict[str, Callable[[], Any]] = {
+    "ddpm": lambda: diffusers.DDPMScheduler(**LINEAR, clip_sample=False),
+    "lcm": lambda: diffusers.LCMScheduler(**LINEAR, clip_sample=False),
+    "euler ancestral": lambda: diffusers.EulerAncestralDiscreteScheduler(**LINEAR),
+}
+"""Those that add new noise at every step."""
 
 
 def _ran(scheduler: Any, course: Course, latents: torch.Tensor, steps: int) -> list[torch.Tensor]:
@@ -62,15 +79,17 @@ def _ran(scheduler: Any, course: Course, latents: torch.Tensor, steps: int) -> l
         sample = latents * scale
         for n, timestep in enumerate(pipe.scheduler.timesteps):
             seen.append(sample)
+            if hasattr(pipe.scheduler, "scale_model_input"):
+                pipe.scheduler.scale_model_input(sample, timestep)
             answer = torch.randn(SHAPE, generator=torch.Generator().manual_seed(n))
             sample = pipe.scheduler.step(answer, timestep, sample, return_dict=False)[0]
     return [*seen, sample]
 
 
-@pytest.mark.parametrize("name", SCHEDULERS)
+@pytest.mark.parametrize("name", [*SCHEDULERS, *NOISY])
 @pytest.mark.parametrize("level", [0.4, 0.8])
 def test_what_is_kept_to_the_end_is_the_sketch(name: str, level: float) -> None:
-    scheduler = SCHEDULERS[name]()
+    scheduler = (SCHEDULERS | NOISY)[name]()
     clean, noise = torch.randn(SHAPE), torch.randn(SHAPE)
     told: list[tuple[int, int]] = []
     course = Course(
@@ -85,7 +104,9 @@ def test_what_is_kept_to_the_end_is_the_sketch(name: str, level: float) -> None:
     assert (last - clean)[..., :2].abs().max() <= 1e-4
     assert (last - clean)[..., 2:].abs().max() > 0.1
     assert told == [(n, len(course.levels)) for n in range(1, len(course.levels) + 1)]
-    assert all(before > after for before, after in itertools.pairwise(course.levels))
+    falls = [level for level, _ in itertools.groupby(course.levels)]
+    assert len(falls) == len(course.levels) - (name == "pndm")  # which takes a step twice
+    assert all(before > after for before, after in itertools.pairwise(falls))
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
@@ -105,6 +126,48 @@ def test_what_is_let_go_is_the_noised_sketch_until_then(name: str) -> None:
         mixed = clean + released / (1 - released) * noise
     assert (seen[at] - mixed).abs().max() <= 2e-4
     assert (seen[-1] - clean).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("name", ["euler", "euler v", "euler of svd"])
+@pytest.mark.parametrize("level", [0.3, 0.65, 0.9])
+def test_euler_starts_at_its_level_exactly_at_the_time_that_it_was_trained_for(
+    name: str, level: float
+) -> None:
+    scheduler = SCHEDULERS[name]()
+    course = Course(scheduler, level=level, steps=25)
+    _ran(scheduler, course, course.mix(torch.zeros(SHAPE), torch.zeros(SHAPE)), 25)
+    assert course.level == pytest.approx(level, abs=1e-6)
+    begun: Any = course._owner  # pyright: ignore[reportPrivateUsage]
+    scale, time = float(begun.sigmas[0]), float(begun.timesteps[0])
+    assert scale / (1 + scale) == pytest.approx(level, abs=1e-6)
+    if name == "euler of svd":
+        assert time == pytest.approx(0.25 * math.log(scale), abs=1e-5)
+    else:
+        low, high = (
+            float(((1 - kept) / kept) ** 0.5)
+            for kept in scheduler.alphas_cumprod[[int(time), int(time) + 1]]
+        )
+        assert low <= scale <= high
+    assert float(begun.sigmas[-1]) == 0
+
+
+def test_a_level_above_the_highest_of_euler_is_that_one() -> None:
+    scheduler = SCHEDULERS["euler"]()
+    course = Course(scheduler, level=0.999, steps=25)
+    scheduler.set_timesteps(25)
+    assert course.level == pytest.approx(levels_of(scheduler)[0], abs=1e-6)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_without_a_sketch_a_noisy_end_stays(kept: bool) -> None:
+    scheduler = SCHEDULERS["ddim with a noisy end"]()
+    course = Course(scheduler, level=1.0, steps=10)
+    if kept:
+        course.kept = Kept(clean=torch.zeros(SHAPE), level=torch.zeros(1, 1, 1, 1, 1))
+    _ran(scheduler, course, torch.randn(SHAPE), 10)
+    begun: Any = course._owner  # pyright: ignore[reportPrivateUsage]
+    assert (float(begun.final_alpha_cumprod) == 1.0) == kept
+    assert float(scheduler.final_alpha_cumprod) < 1
 
 
 @given(
@@ -168,5 +231,11 @@ def test_the_exchanged_scheduler_survives_a_copy_and_keeps_its_signatures(name: 
 
 
 def test_a_scheduler_whose_levels_are_not_known_is_refused() -> None:
-    with pytest.raises(ModelError, match="VQDiffusionScheduler cannot start"):
-        Course(diffusers.VQDiffusionScheduler(num_vec_classes=8), level=0.5, steps=4)
+    for unknown in (
+        diffusers.VQDiffusionScheduler(num_vec_classes=8),
+        diffusers.HeunDiscreteScheduler(),
+        diffusers.DPMSolverSinglestepScheduler(),
+        diffusers.PNDMScheduler(),  # with the Runge-Kutta steps that no published model takes
+    ):
+        with pytest.raises(ModelError, match=f"{type(unknown).__name__} cannot start"):
+            Course(unknown, level=0.5, steps=4)
