@@ -17,7 +17,7 @@ from reelwright_core.records import canonical_json
 from reelwright_core.settings import Generator as Told
 from reelwright_core.takes import NoisePlan
 from reelwright_core.video import Frames
-from reelwright_generators.generator import Facts, Generator, Made, Request, load
+from reelwright_generators.generator import Control, Facts, Generator, Made, Request, load
 
 LOW, HIGH = 0.3, 0.9
 """Noise levels that are compared: at the lower one, more of the sketch must be left."""
@@ -131,7 +131,7 @@ def _sketch_faults(generator: Generator, facts: Facts) -> Iterator[str]:
 
 def _frame_count_faults(generator: Generator, facts: Facts) -> Iterator[str]:
     for frames in range(facts.frames - 1, 0, -1):
-        request = replace(_request(facts), frames=frames)
+        request = _shortened(_request(facts), frames)
         try:
             generator.check(request)
         except ModelError:
@@ -157,13 +157,24 @@ def _clip_faults(made: Made, request: Request) -> Iterator[str]:
 
 
 def _request(facts: Facts) -> Request:
+    scene = _scene(facts.frames, facts.size)
+    control = Control(kind=facts.controls[0], frames=scene) if facts.controls else None
     return Request(
         prompt="a red car drives from left to right along the beach",
         size=facts.size,
         frames=facts.frames,
         fps=facts.fps,
         noise=_noise(1.0),
+        first_frame=scene[:1] if "first_frame" in facts.needs else None,
+        control=control if "control" in facts.needs else None,
     )
+
+
+def _shortened(request: Request, frames: int) -> Request:
+    control = request.control
+    if control is not None:
+        control = replace(control, frames=control.frames[:frames])
+    return replace(request, frames=frames, control=control)
 
 
 def _noise(level: float, *, seed: int = 1) -> NoisePlan:

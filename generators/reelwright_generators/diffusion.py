@@ -59,6 +59,7 @@ class DiffusionGenerator:
             licence=profile.licence or "unknown",
             can=self._family.can(),
             controls=self._family.controls(),
+            needs=self._family.needs(),
         )
 
     def check(self, request: Request) -> list[str]:
@@ -108,6 +109,9 @@ class DiffusionGenerator:
         wording = self._in_its_words(request.prompt) if self._in_its_words else None
         if wording:
             request = replace(request, prompt=wording.told)
+        begun = "first_frame" in self._family.needs() and request.first_frame is None
+        if begun and request.sketch is not None:
+            request = replace(request, first_frame=request.sketch[:1])
         request = _widened(request, grid.size(request.size), grid.frames(request.frames))
         with self._lock:
             if self._film is None:
@@ -119,6 +123,8 @@ class DiffusionGenerator:
         provenance = dict(made.provenance)
         if wording and (wording.mapped or wording.unknown):
             provenance["wording"] = wording.data()
+        if begun:
+            provenance["first_frame"] = "of the sketch"
         if (request.size, request.frames) != (asked.size, asked.frames):
             provenance["filmed"] = {"size": list(request.size), "frames": request.frames}
         frames = _cut(made.frames, asked.size, asked.frames)

@@ -146,6 +146,9 @@ class Facts(Record):
     can: list[Capability]
     controls: list[ControlKind] = []
     """The control videos it takes, if it `can` `control`."""
+    needs: list[Capability] = []
+    """What every request has to bring: `control`; or `first_frame`, for which a sketch's first
+    frame does as well."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -213,6 +216,16 @@ def sound(request: Request) -> None:
             + (" with low frequencies" if noise.low_frequencies else "")
             + " starts from a sketch and none was given; give one, or ask for level 1.0 alone"
         )
+    if request.sketch is None and noise.noise == "flow":
+        raise ModelError(
+            "noise of the kind `flow` moves as a sketch does and none was given; give one, "
+            "or ask for `windows`, `drift` or `plain`"
+        )
+    if noise.noise == "drift" and noise.drift is None:
+        raise ModelError(
+            "noise of the kind `drift` needs the plan's `drift`: "
+            "how far it moves each frame, in parts of the picture's width and height"
+        )
     _fits("sketch", request.sketch, (request.frames, height, width, 3))
     _fits("first frame", request.first_frame, (1, height, width, 3))
     _fits("last frame", request.last_frame, (1, height, width, 3))
@@ -267,6 +280,16 @@ def refuse_unable(request: Request, facts: Facts) -> None:
     for capability, (wanted, said) in wants.items():
         if wanted and capability not in facts.can:
             raise ModelError(f"{facts.name} ({facts.family}) cannot {said}")
+    if "control" in facts.needs and request.control is None:
+        raise ModelError(
+            f"{facts.name} ({facts.family}) films only along a control video and none was given; "
+            f"give one of {', '.join(facts.controls)}, or use a text-to-video model"
+        )
+    if "first_frame" in facts.needs and request.first_frame is None and request.sketch is None:
+        raise ModelError(
+            f"{facts.name} ({facts.family}) films on from a picture and none was given; "
+            "give a first frame or a sketch, or use a text-to-video model"
+        )
     if request.control is not None and request.control.kind not in facts.controls:
         raise ModelError(
             f"{facts.name} follows control videos of {', '.join(facts.controls)}, "

@@ -135,6 +135,10 @@ class Family:
         """What a model of this family can be asked for."""
         return ["text", "negative_prompt", "sketch", "regions", "seeds"]
 
+    def needs(self) -> list[Capability]:
+        """What every request has to bring: `control`, or `first_frame` (or a sketch)."""
+        return []
+
     def controls(self) -> list[ControlKind]:
         """The kinds of control video it takes."""
         return []
@@ -202,6 +206,10 @@ class Family:
     def at_scheduler(self, pipe: Any, latents: torch.Tensor) -> torch.Tensor:
         """Latents in the layout in which the pipeline steps its scheduler."""
         return self.packed(pipe, latents)
+
+    def at_model(self, pipe: Any, latents: torch.Tensor) -> torch.Tensor:
+        """Latents in the layout in which the denoiser is given them, without what comes along."""
+        return self.at_scheduler(pipe, latents)
 
     def arguments(self, pipe: Any, request: Request, facts: Facts) -> Mapping[str, Any]:
         """What the family passes besides `COMMON`, or else than that."""

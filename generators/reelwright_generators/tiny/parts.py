@@ -85,9 +85,7 @@ FLOW: dict[str, Callable[..., Any]] = {"euler": euler, "unipc": unipc}
 """The flow schedulers by name; each takes its shift."""
 
 
-def scene(
-    *, seed: int, frames: int = 9, size: tuple[int, int] = (64, 32)
-) -> tuple[Frames, Frames]:
+def scene(*, seed: int, frames: int = 9, size: tuple[int, int] = (64, 32)) -> tuple[Frames, Frames]:
     """A bright square that crosses a soft background, and a label map: 1 where it is, else 0.
 
     uint8 [frames, height, width, 3] and [frames, height, width]; the square is 12 pixels wide.
