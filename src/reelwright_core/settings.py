@@ -83,6 +83,15 @@ def _listed(value: object) -> object:
 Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 """Several values: `a,b`, or a list."""
 
+Numbers = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_listed)]
+"""Several numbers: `1.5,0.9`, or a list."""
+
+
+def _four(numbers: tuple[float, ...]) -> tuple[float, ...]:
+    if len(numbers) not in (0, 4):
+        raise ValueError("it is four numbers: b1, b2, s1, s2")
+    return numbers
+
 
 class Planner(_Part):
     """Who reads the script."""
@@ -174,6 +183,25 @@ class Generator(_Part):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     steps: int | None = Field(default=None, ge=1, le=200)
     guidance: float | None = Field(default=None, ge=0, le=30)
+    attention: str | None = None
+    """What computes attention, as diffusers calls it: `native`, `flash`, `sage`."""
+    offload: Literal["model", "group", "sequential"] | None = None
+    """What of the model waits in main memory while it is not needed on the GPU: whole parts, or
+    their layers; `sequential` needs the least memory and is the slowest."""
+    tiling: Literal["auto", "on", "off"] = "auto"
+    """Whether the autoencoder works tile by tile; `auto` does so where memory runs out."""
+    freeu: Annotated[Numbers, AfterValidator(_four)] = ()
+    """FreeU's b1, b2, s1, s2, for models with a U-Net: `1.5,1.6,0.9,0.2`."""
+    cache: Literal["first-block", "mag", "pyramid", "taylor", "tea"] | None = None
+    """What is kept from one step to the next instead of being computed again."""
+    cache_threshold: float | None = Field(default=None, ge=0, le=100)
+    """How much may change before `first-block`, `mag` and `tea` compute again; 0 is always."""
+    cache_interval: int | None = Field(default=None, ge=1, le=100)
+    """`pyramid` and `taylor` compute at every so many steps; 1 is always."""
+    cache_fit: Numbers = ()
+    """Numbers fitted to the model: the ratios of `mag`, or the polynomial of `tea`."""
+    loras: Listed = ()
+    """LoRA files for every shot, with their weights: `style.safetensors@0.8`."""
     noise: Noise = Noise()
     outside: Outside = Outside()
 
