@@ -121,7 +121,8 @@ def test_the_request_says_everything(scene: Callable[..., Frames]) -> None:
     made = generator.generate(
         replace(
             ASKED, sketch=sketch, noise=NoisePlan(level=0.7, seed=2**40 + 5),
-            fps=Fraction(24000, 1001), negative_prompt="rain", first_frame=sketch[:1], last_frame=sketch[-1:],
+            fps=Fraction(24000, 1001), negative_prompt="rain",
+            first_frame=sketch[:1], last_frame=sketch[-1:],
             control=Control(kind="depth", frames=sketch, scale=0.5),
             references=(Reference(entity="car", picture=sketch[:1]),),
             loras=(Lora(path="style.safetensors", weight=0.8),),

@@ -23,6 +23,7 @@ from reelwright_generators.outside.clips import Fitted, fitted, fitted_pictures
 from reelwright_generators.outside.profile import (
     checked,
     facts_of,
+    first_frame_of,
     open_profile,
     provenance,
     values,
@@ -88,24 +89,20 @@ class ComfyGenerator:
             name=self._path.stem,
             can=flow.can(),
             controls=flow.controls(),
+            needs=[able for able in flow.can() if able in ("control", "first_frame")],
             decides={"server": self._server.address, "workflow": flow.sha256},
         )
 
     def check(self, request: Request) -> list[str]:
         """Warns of what the workflow is not told; `ModelError` for what it cannot film."""
         warnings = checked(request, self.facts())
-        places = self._workflow.places
-        for name in ("first_frame", "last_frame"):
-            if name in places and getattr(request, name) is None:
-                raise ModelError(
-                    f"the workflow {self._path} needs a {name.replace('_', ' ')}, and the shot "
-                    "has none"
-                )
-        kind = request.control.kind if request.control else None
-        if missing := [other for other in self._workflow.controls() if other != kind]:
+        places, kinds = self._workflow.places, self._workflow.controls()
+        if "last_frame" in places and request.last_frame is None:
+            raise ModelError(f"the workflow {self._path} needs a last frame, and the shot has none")
+        if len(kinds) > 1:
             raise ModelError(
-                f"the workflow {self._path} needs a control video of {missing[0]}, and the shot "
-                f"has {kind or 'none'}"
+                f"the workflow {self._path} marks control videos of {' and '.join(kinds)}; a shot "
+                "has one"
             )
         for name in ("width", "height", "frames"):
             if name not in places:
@@ -121,7 +118,7 @@ class ComfyGenerator:
         facts = self.facts()
         watch = Watch(on_step, what="the ComfyUI job", seconds=self._told.outside.timeout, steps=1)
         with self._server.http(watch) as http:
-            nodes = self._workflow.filled(self._found(http, request, watch))
+            nodes = self._workflow.filled(self._found(http, request, facts, watch))
             job = self._queue(http, nodes, watch)
             try:
                 done = self._await(http, job, watch)
@@ -136,7 +133,7 @@ class ComfyGenerator:
             seconds=watch.spent,
         )
 
-    def _found(self, http: Any, request: Request, watch: Watch) -> dict[str, Any]:
+    def _found(self, http: Any, request: Request, facts: Facts, watch: Watch) -> dict[str, Any]:
         """What goes into the workflow's places; files are uploaded and go in by name."""
         places = self._workflow.places
         found: dict[str, Any] = dict(values(request, self._profile, self._told))
@@ -146,7 +143,8 @@ class ComfyGenerator:
             width, height = request.size
             sketch = np.full((request.frames, height, width, 3), _GREY, np.uint8)
         pictures: dict[str, Frames | None] = {
-            "sketch": sketch, "first_frame": request.first_frame, "last_frame": request.last_frame,
+            "sketch": sketch, "first_frame": first_frame_of(request, facts),
+            "last_frame": request.last_frame,
         }  # fmt: skip
         for role in FILES:
             frames = pictures[role]

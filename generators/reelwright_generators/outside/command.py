@@ -30,6 +30,7 @@ from reelwright_generators.outside.profile import (
     checked,
     facts_of,
     filled,
+    first_frame_of,
     open_profile,
     places,
     plain_rate,
@@ -248,8 +249,8 @@ def _written(request: Request, facts: Facts, folder: Path) -> dict[str, str]:
         video("sketch", request.sketch)
     if request.control is not None:
         video("control", request.control.frames)
-    if request.first_frame is not None:
-        picture("first_frame", request.first_frame)
+    if (first := first_frame_of(request, facts)) is not None:
+        picture("first_frame", first)
     if request.last_frame is not None:
         picture("last_frame", request.last_frame)
     for index, reference in enumerate(request.references):

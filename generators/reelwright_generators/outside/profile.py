@@ -16,6 +16,7 @@ from reelwright_core.errors import ModelError
 from reelwright_core.records import Rate, Record, digest
 from reelwright_core.settings import Generator as Told
 from reelwright_core.takes import NoisePlan
+from reelwright_core.video import Frames
 from reelwright_generators.generator import (
     Capability,
     ControlKind,
@@ -52,6 +53,8 @@ class Profile(Record):
     can: list[Capability] | None = None
     """What it does with a request; none goes by the places that its command or fields name."""
     controls: list[ControlKind] = []
+    needs: list[Capability] = []
+    """What every request has to bring: `control`, or `first_frame`."""
     seconds: list[int] = Field(default=[], max_length=100)
     """The clip lengths that a videos endpoint offers; none are all whole numbers."""
     sizes: list[tuple[int, int]] = Field(default=[], max_length=100)
@@ -93,6 +96,7 @@ def facts_of(
     can: Sequence[Capability],
     decides: Mapping[str, Any],
     controls: Sequence[ControlKind] = (),
+    needs: Sequence[Capability] = (),
     steps: int = 1,
 ) -> Facts:
     """The facts; `decides` is what else but profile and revision decides the clips."""
@@ -119,6 +123,7 @@ def facts_of(
         licence=profile.licence or "unknown",
         can=able,
         controls=list(profile.controls or controls),
+        needs=list(profile.needs or needs),
     )
 
 
@@ -127,9 +132,7 @@ def checked(request: Request, facts: Facts) -> list[str]:
     sound(request)
     plain, warnings = request, list[str]()
     if "sketch" not in facts.can and request.noise.level < 1:
-        plain = replace(
-            plain, noise=NoisePlan(level=1.0, seed=request.noise.seed), sketch=None, labels=None
-        )
+        plain = replace(plain, noise=NoisePlan(level=1.0, seed=request.noise.seed))
         # No refusal: a repair may ask for more of the sketch in the middle of a film.
         warnings.append(
             f"{facts.name} ({facts.family}) does not start from sketches: "
@@ -153,7 +156,19 @@ def provenance(facts: Facts, request: Request, *, steps: int) -> dict[str, Any]:
         "steps": steps,
         "seed": request.noise.seed,
         "noise": {"asked": asked, "reached": asked if "sketch" in facts.can else 1.0},
+        **({"first_frame": "of the sketch"} if _borrows(request, facts) else {}),
     }
+
+
+def first_frame_of(request: Request, facts: Facts) -> Frames | None:
+    """The picture that the clip begins with: the one given, or the sketch's if one is needed."""
+    if _borrows(request, facts) and request.sketch is not None:
+        return request.sketch[:1]
+    return request.first_frame if "first_frame" in facts.can else None
+
+
+def _borrows(request: Request, facts: Facts) -> bool:
+    return "first_frame" in facts.needs and request.first_frame is None
 
 
 def seed_of(request: Request) -> int:

@@ -24,6 +24,7 @@ from reelwright_generators.outside.profile import (
     checked,
     facts_of,
     filled,
+    first_frame_of,
     open_profile,
     places,
     provenance,
@@ -178,10 +179,10 @@ class VideosGenerator:
         for name, value in self._profile.fields.items():
             body[name] = filled(value, found) if isinstance(value, str) else value
         files = {}
-        if request.first_frame is not None and "first_frame" in facts.can:
+        if (first := first_frame_of(request, facts)) is not None:
             files["input_reference"] = (
                 "first_frame.png",
-                _png(request.first_frame, (width, height)),
+                _png(first, (width, height)),
             )
         return client.post(
             "/videos",
