@@ -57,7 +57,7 @@ class DiffusionGenerator:
             guidance=_first(told.guidance, profile.guidance, published.guidance),
             noise_level=profile.noise_level or published.noise_level,
             licence=profile.licence or "unknown",
-            can=self._family.can(),
+            can=[*self._family.can(), "shared_noise"],
             controls=self._family.controls(),
             needs=self._family.needs(),
         )
@@ -147,6 +147,11 @@ def _widened(request: Request, size: tuple[int, int], frames: int) -> Request:
         edges = [(0, count - len(video)), (top, bottom), (left, right), *rest]
         return np.pad(video, edges, mode="edge")
 
+    noise = request.noise
+    if noise.drift is not None:  # stays as many pixels
+        (across, down), (wide, high) = noise.drift, request.size
+        drift = (across * wide / size[0], down * high / size[1])
+        noise = noise.model_copy(update={"drift": drift})
     control = request.control
     if control is not None:
         shown = held(control.frames, frames)
@@ -156,6 +161,7 @@ def _widened(request: Request, size: tuple[int, int], frames: int) -> Request:
         request,
         size=size,
         frames=frames,
+        noise=noise,
         sketch=held(request.sketch, frames),
         labels=held(request.labels, frames),
         first_frame=held(request.first_frame, 1),

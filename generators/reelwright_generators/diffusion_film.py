@@ -77,6 +77,8 @@ class DiffusionFilm:
             "reached": round(course.level, 6),
             "sigmas": [round(sigma, 6) for sigma in course.levels],
         }
+        shared = {"noise", "window", "drift", "low_frequencies"}
+        told |= plan.model_dump(mode="json", include=shared, exclude_defaults=True)
         if plan.regions:
             told["regions"] = [
                 {**region.data(), "reached": round(course.released(region.level), 6)}

@@ -26,11 +26,12 @@ FOLDERS = "diffusers"
 
 Capability = Literal[
     "text", "negative_prompt", "sketch", "regions", "control", "first_frame", "last_frame",
-    "references", "loras", "audio", "seeds",
+    "references", "loras", "audio", "seeds", "shared_noise",
 ]  # fmt: skip
 """`text`: films what the prompt says; `sketch`: can start from a sketch below noise level 1;
-`regions`: at levels that differ by place and time; `audio`: clips have sound; `seeds`: the same
-request gives the same bytes."""
+`regions`: at levels that differ by place and time; `shared_noise`: from noise that frames share,
+by windows, drift or flow; `audio`: clips have sound; `seeds`: the same request gives the same
+bytes."""
 
 ControlKind = Literal["rgb", "depth", "edges", "masks", "pose"]
 """What the frames of a control video show."""
@@ -269,6 +270,10 @@ def refuse_unable(request: Request, facts: Facts) -> None:
         "regions": (
             bool(request.noise.regions),
             "start at levels that differ by place or time: leave out the plan's `regions`",
+        ),
+        "shared_noise": (
+            request.noise.noise != "plain",
+            f"start from noise that frames share ({request.noise.noise}): ask for `plain`",
         ),
         "control": (request.control is not None, "follow a control video"),
         "first_frame": (request.first_frame is not None, "begin with a given frame"),

@@ -27,6 +27,10 @@ class Artifact(Record):
     bytes: int = Field(ge=0)
 
 
+Part = Annotated[float, Field(ge=-1.0, le=1.0)]
+"""So much of the picture's width or height; negative is to the left or up."""
+
+
 class Region(Record):
     """A part of the picture, for some time, with a noise level of its own."""
 
@@ -56,9 +60,10 @@ class NoisePlan(Stored):
     every frame's noise is the one before, shifted by `drift` (FlowZero); `flow`: carried along by
     the motion of the sketch."""
     window: int | None = Field(default=None, ge=1)
-    """Frames of a window of shared noise."""
-    drift: tuple[float, float] | None = None
-    """By how much the noise moves each frame (x, y), in parts of the picture's width and height."""
+    """Frames of a window of shared noise; None is as many as the model was made for."""
+    drift: tuple[Part, Part] | None = None
+    """By how much the noise moves each frame (x, y), in parts of the picture's width and height;
+    (0, 0) gives every frame the same noise."""
     low_frequencies: float | None = Field(default=None, gt=0.0, le=1.0)
     """Starts from pure noise whose low frequencies, up to this part of the highest one, are those
     of the noised sketch (FreeInit); `level` must be 1."""
