@@ -163,9 +163,8 @@ def video_frames(path: Path) -> Generator[NDArray[np.uint8]]:
     with open_video(path) as video, _read_errors(path):
         for packet in chain(video_packets(video), [None]):
             for frame in video.decode(packet):
-                yield frame.reformat(
-                    format="rgb24", interpolation=_SCALING, threads=_THREADS
-                ).to_ndarray()
+                picture = frame.reformat(format="rgb24", interpolation=_SCALING, threads=_THREADS)
+                yield cast(NDArray[np.uint8], picture.to_ndarray())
 
 
 def video_facts(path: Path) -> tuple[int, Fraction, tuple[int, int]]:

@@ -87,13 +87,13 @@ class CommandGenerator:
 
     def facts(self) -> Facts:
         """What this command is, by its line, the files that it names, and its profile."""
-        named = [name for name in _NAMED if name in self._named]
+        can: list[Capability] = ["text", *(name for name in _NAMED if name in self._named)]
         return facts_of(
             self._profile,
             self._told,
             family="command",
             name=_name(self._words),
-            can=["text", *named],
+            can=can,
             decides={"command": self._words, "files": self._files()},
             steps=self._told.steps or self._profile.steps or 1,
         )
@@ -126,8 +126,8 @@ class CommandGenerator:
             try:
                 code = _run(words, watch, clip=clip, tail=said)
             except TookTooLong as error:
-                raise GeneratorError(f"{error}. {self._last_words(said)}") from None
-            self._judge(code, clip, self._last_words(said), facts)
+                raise GeneratorError(f"{error}. {self._last_words(bytes(said))}") from None
+            self._judge(code, clip, self._last_words(bytes(said)), facts)
             fit = fitted(clip, request, what=f"the clip of the command {facts.name}")
         steps = watch.finish()
         return Made(

@@ -85,15 +85,16 @@ class Server:
         What may pass is asked again, but nothing that `begins` a job which may have begun.
         Answers with a status in `accept` are the caller's to judge.
         """
-        for left in reversed(range(_TRIES)):
-            answer = self._try(send, watch, begins=begins, accept=accept)
-            if not isinstance(answer, _Fault):
-                return answer
-            if not answer.again or not left:
+        answer = self._try(send, watch, begins=begins, accept=accept)
+        for tried in range(1, _TRIES):
+            if not isinstance(answer, _Fault) or not answer.again:
                 break
-            pause = self._poll * 2 ** (_TRIES - left) if answer.wait is None else answer.wait
+            pause = self._poll * 2**tried if answer.wait is None else answer.wait
             watch.sleep(min(pause, _WAIT_AT_MOST))
-        raise answer.problem
+            answer = self._try(send, watch, begins=begins, accept=accept)
+        if isinstance(answer, _Fault):
+            raise answer.problem
+        return answer
 
     def _try(
         self, send: Callable[[], Any], watch: Watch, *, begins: bool, accept: frozenset[int]

@@ -60,7 +60,7 @@ class Workflow:
             "prompt": "text", "negative_prompt": "negative_prompt", "sketch": "sketch",
             "first_frame": "first_frame", "last_frame": "last_frame", "seed": "seeds",
         }  # fmt: skip
-        found = [able for role, able in named.items() if role in self.places]
+        found: list[Capability] = [able for role, able in named.items() if role in self.places]
         return [*found, "control"] if self.controls() else found
 
     def controls(self) -> list[ControlKind]:
