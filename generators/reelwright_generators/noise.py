@@ -44,20 +44,27 @@ def of_plan(
     holds several of them takes the place of its last one.
     """
     drawn, grid = draw(shape, plan.seed), family.grid
+    lead = _lead(shape, request, grid)
+    own = drawn[:, :, lead:]
     if plan.noise == "windows":
         window = plan.window or family.folder.profile.frames or family.published().frames
-        return windowed(drawn, grid.latent_frames(window), seed=plan.seed)
+        own = windowed(own, grid.latent_frames(window), seed=plan.seed)
     if plan.noise == "drift":
         assert plan.drift is not None
         across, down = (part * grid.temporal for part in plan.drift)
-        return drifting(drawn, (across * shape[4], down * shape[3]))
+        own = drifting(own, (across * shape[4], down * shape[3]))
     if plan.noise == "flow":
         # Only here: OpenCV is of no use to the others.
         from reelwright_generators.noise_flow import carried
 
         assert request.sketch is not None
-        return carried(drawn, request.sketch, grid)
-    return drawn
+        own = carried(own, request.sketch, grid)
+    return torch.cat([drawn[:, :, :lead], own], dim=2)
+
+
+def _lead(shape: Sequence[int], request: Request, grid: Grid) -> int:
+    """Latent frames before the clip's own: of reference pictures, or to fill a patch."""
+    return shape[2] - grid.latent_frames(request.frames)
 
 
 def windowed(drawn: torch.Tensor, window: int, *, seed: int) -> torch.Tensor:
@@ -146,9 +153,10 @@ def level_map(plan: NoisePlan, request: Request, grid: Grid, shape: Sequence[int
     A latent belongs to a region if any of its pixels does in any of its frames.
     """
     levels = torch.full((1, 1, *shape[2:]), plan.level)
+    own = levels[0, 0, _lead(shape, request, grid) :]
     for region in plan.regions:
         mask = torch.from_numpy(_pooled(_pixels(region, request), grid))
-        levels[0, 0][mask] = min(region.level, plan.level)
+        own[mask] = min(region.level, plan.level)
     return levels
 
 
@@ -175,4 +183,5 @@ def _pooled(pixels: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
     cell = grid.spatial
     cells = pixels.reshape(frames, height // cell, cell, width // cell, cell).any((2, 4))
     starts = [0, *range(1, frames, grid.temporal)]
-    return np.logical_or.reduceat(cells, starts, axis=0)
+    latents = np.logical_or.reduceat(cells, starts, axis=0)
+    return np.concatenate([latents[:1]] * grid.lead(frames) + [latents])

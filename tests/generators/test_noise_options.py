@@ -112,6 +112,23 @@ def test_a_window_counts_frames_of_the_clip_and_is_the_models_own_by_default(
     assert torch.equal(made(None), noise.windowed(drawn, 3, seed=5))
 
 
+def test_latents_before_the_clips_own_keep_plain_noise_and_the_plans_level(
+    tiny: Callable[..., Path], scene: Callable[..., Frames]
+) -> None:
+    family = family_of(open_folder(tiny("real"), name="tiny"))
+    plan = NoisePlan(
+        level=0.9, seed=5, noise="drift", drift=(1 / 32, 0), regions=[Region(of="all", level=0.2)]
+    )
+    request = _request(scene(seed=1), plan)  # 9 frames: 3 latents
+    shape = (1, 4, 5, 4, 8)
+    made, drawn = noise.of_plan(plan, shape, request=request, family=family), noise.draw(shape, 5)
+    assert torch.equal(made[:, :, :3], drawn[:, :, :3])
+    assert torch.equal(made[:, :, 2:], noise.drifting(drawn[:, :, 2:], (1.0, 0.0)))
+    levels = noise.level_map(plan, request, family.grid, shape)
+    assert (levels[:, :, :2] == 0.9).all()
+    assert (levels[:, :, 2:] == 0.2).all()
+
+
 # drift
 
 
