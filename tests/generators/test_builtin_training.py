@@ -112,3 +112,18 @@ def test_the_built_in_model_tells_what_it_knows_without_loading_it() -> None:
     assert set(profile["nouns"]) <= set(words.NOUNS)
     size = sum(file.stat().st_size for file in builtin.folder().rglob("*") if file.is_file())
     assert size < 26e6
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_the_cpu_preset_begins_with_the_same_losses_however_long_it_is_to_run(
+    tmp_path: Path,
+) -> None:
+    logs: list[list[tuple[int, float]]] = []
+    for minutes in (60.0, 600.0):
+        recipe = replace(PRESETS["cpu"], minutes=minutes, codec_clips=40)
+        run = Run(recipe, out=tmp_path / f"{minutes:.0f}", resume=False)
+        run.train(until=20)
+        logs.append([(step, loss) for step, _, _, loss, _ in run.log])
+    assert logs[0] == logs[1]
+    assert len(logs[0]) == 2

@@ -62,7 +62,8 @@ class Recipe:
     """How many of those show any of the cut-outs, so that unknown things survive as well."""
     muon_rate: float = 2e-3
     adam_rate: float = 1.5e-3
-    warm_up: float = 0.02
+    warm_up: int = 40
+    """Steps over which the rate rises: steps, not time, so that a run begins the same anywhere."""
     decay: float = 0.35
     ema: float = 0.998
     save_seconds: float = 180.0
@@ -97,14 +98,14 @@ PRESETS: Mapping[str, Recipe] = {
             text_layers=1,
         ),
         steps=60, phases=(Phase(until=0.5, frames=3, batch=8), Phase(until=1.0, frames=5, batch=8)),
-        codec_clips=24, save_steps=20,
+        codec_clips=24, save_steps=20, warm_up=2,
     ),
 }  # fmt: skip
 
 
-def rate_at(progress: float, recipe: Recipe) -> float:
+def rate_at(progress: float, recipe: Recipe, *, step: int) -> float:
     """Rising at first, then full, then falling to nearly nothing at the end."""
-    rise = min(1.0, progress / recipe.warm_up)
+    rise = min(1.0, (1 + step) / recipe.warm_up)
     fall = min(1.0, (1 - progress) / recipe.decay)
     return max(0.01, min(rise, fall))
 

@@ -194,7 +194,7 @@ class Run:
                     self.falling = True
                     self.checkpoint()
                     shutil.copy(self.saved, self.saved.with_name("steady.pt"))
-                rate = rate_at(self.progress, recipe)
+                rate = rate_at(self.progress, recipe, step=self.step)
                 ema = min(recipe.ema, (1 + self.step) / (10 + self.step))
                 self.film.step(loss, rate=rate, ema=ema)
                 self.step += 1

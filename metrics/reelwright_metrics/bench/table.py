@@ -14,7 +14,8 @@ def table(results: Results) -> str:
     parts = [
         f"# Bench of {results.model['name']} on {results.suite}\n",
         f"{len(results.prompts)} prompts, {sum(p.held_out for p in results.prompts)} of them "
-        "of combinations that training never saw. Each cell: the share that is right "
+        "of combinations left out of training since version 0.2 of the model. Each cell: the "
+        "share that is right "
         "(right/asked) and its 95 % Wilson interval, or a mean, its interval and its number. "
         "Rows in brackets are chance: the same clips against other prompts of their kind.\n",
     ]

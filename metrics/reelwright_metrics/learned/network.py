@@ -15,6 +15,11 @@ FRAMES = 9
 SIZE = (160, 96)
 """Width and height that clips are brought to."""
 
+CELL = 16
+"""Pixels along the side of a cell."""
+CELLS = ("noun", "colour", "motion")
+"""Attributes of what covers a cell."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shape:
@@ -99,14 +104,22 @@ class Network(nn.Module):
             nn.ModuleList(Block(width, over_time=i > 0) for _ in range(depth))
             for i, (width, depth) in enumerate(zip(shape.widths, shape.depths, strict=True))
         )
-        rows, columns = SIZE[1] // 16, SIZE[0] // 16
+        rows, columns = SIZE[1] // CELL, SIZE[0] // CELL
         self.where = nn.Parameter(torch.randn(1, 1, rows * columns, third) * 0.02)
         self.when = nn.Parameter(torch.randn(1, FRAMES, 1, third) * 0.02)
         self.norm = nn.LayerNorm(third)
+        self.mixing = nn.TransformerEncoderLayer(
+            third, 6, 2 * third, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+        )
         self.reading = Reading(third, questions=len(shape.heads) + 1)
         self.heads = nn.ModuleDict(
             {name: nn.Linear(third, classes) for name, classes in shape.heads.items()}
         )
+        self.cells = nn.ModuleDict(
+            {name: nn.Linear(third, 1 + shape.heads[name]) for name in CELLS if name in shape.heads}
+        )
+        """What covers each cell of the picture: only asked in training, where it is known. An
+        answer for every cell teaches far more than one for the whole clip."""
         self.clip = nn.Linear(third, shape.joint)
         self.word = nn.Embedding(vocabulary, shape.text_width)
         self.place = nn.Parameter(torch.randn(1, shape.words, shape.text_width) * 0.02)
@@ -123,10 +136,18 @@ class Network(nn.Module):
         self.sharpness = nn.Parameter(torch.tensor(2.5))
 
     def watch(self, frames: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """What captions are compared with, and the logits of every head: see `watch_closely`."""
+        clip, logits, _ = self.watch_closely(frames)
+        return clip, logits
+
+    def watch_closely(
+        self, frames: torch.Tensor
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor], dict[str, torch.Tensor]]:
         """Looks at float frames in -1..1, [clips, frames, 3, height, width].
 
         `frames` may be one still or `FRAMES`. Returns what captions are compared with, of length
-        one, [clips, joint], and the logits of every head, [clips, classes].
+        one, [clips, joint]; the logits of every head, [clips, classes]; and those of every cell,
+        [clips, frames x rows x columns, 1 + classes], of which the first is "nothing".
         """
         clips, times = frames.shape[:2]
         seen = self.stem(frames.flatten(0, 1))
@@ -137,10 +158,11 @@ class Network(nn.Module):
                 seen = block(seen, clips)
         tokens = seen.flatten(2).transpose(1, 2).unflatten(0, (clips, times))
         when = self.when if times == FRAMES else self.when.mean(1, keepdim=True)
-        tokens = self.norm((tokens + self.where + when).flatten(1, 2))
+        tokens = self.mixing(self.norm((tokens + self.where + when).flatten(1, 2)))
+        cells = {name: head(tokens) for name, head in self.cells.items()}
         answers = self.reading(tokens)
         logits = {name: head(answers[:, i]) for i, (name, head) in enumerate(self.heads.items())}
-        return functional.normalize(self.clip(answers[:, -1]), dim=-1), logits
+        return functional.normalize(self.clip(answers[:, -1]), dim=-1), logits, cells
 
     def read(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Token ids and mask [captions, words] to vectors of length one, [captions, joint]."""

@@ -26,7 +26,8 @@ from torch.nn import functional
 
 from reelwright_generators.builtin import attributes, codec, model, scenes, staging, words
 from reelwright_generators.builtin import folder as builtin_folder
-from reelwright_metrics.learned.network import FRAMES, SIZE, Network, Shape, evenly
+from reelwright_metrics.learned.network import CELL, CELLS, FRAMES, SIZE, Network, Shape, evenly
+from reelwright_simulators.painter import Painting
 
 HARD = 3
 """Captions with one thing changed, beside those of the other clips of a batch."""
@@ -37,12 +38,16 @@ class Recipe:
     """How a critic is taught; the clock ends a run."""
 
     seed: int
-    minutes: float = 20.0
+    minutes: float = 50.0
     stills: float = 0.45
     """Up to this part of the run, single frames are shown, which cost a ninth."""
     stills_batch: int = 96
     clips_batch: int = 20
     rate: float = 1.2e-3
+    muon_rate: float = 2e-3
+    """Of the matrices inside, which Muon steps; AdamW steps the rest."""
+    background: float = 0.15
+    """How much a cell without a thing counts, beside one with a thing."""
     warm_up: float = 0.03
     raw: float = 0.15
     """How many clips do not pass through the autoencoder."""
@@ -59,6 +64,9 @@ class Lesson:
     """[clips, frames, height, width, 3]"""
     right: dict[str, NDArray[np.float32]]
     """Of each attribute the share of each class, [clips, classes]; all zero: not asked."""
+    cells: dict[str, NDArray[np.int64]]
+    """Of each attribute in `CELLS` the class of what covers each cell, from 1 on; 0 is nothing, -1
+    not asked. [clips, frames x rows x columns]"""
     captions: list[list[str]]
     """Of each clip the true one, then `HARD` wrong ones."""
 
@@ -69,13 +77,16 @@ def lesson(*, seed: int, step: int, batch: int, stills: bool) -> Lesson:
     frames: list[NDArray[np.uint8]] = []
     captions: list[list[str]] = []
     asked: list[dict[attributes.Attribute, list[str]]] = []
+    cells: dict[str, list[NDArray[np.int64]]] = {name: [] for name in CELLS}
     while len(frames) < batch:
         scene = scenes.random_scene(rng)
         layout = staging.layout_of(scene, frames=5 if stills else 17, rng=rng)
-        film = scenes.draw(scene, layout, size=SIZE).frames
-        chosen = [int(rng.integers(5))] if stills else list(evenly(len(film)))
-        frames.append(film[chosen])
+        film = scenes.draw(scene, layout, size=SIZE)
+        chosen = [int(rng.integers(5))] if stills else list(evenly(len(film.frames)))
+        frames.append(film.frames[chosen])
         right = attributes.answers(scene)
+        for name, several in _cells(scene, film, chosen, stills=stills).items():
+            cells[name].append(several)
         if stills:
             right.pop("motion", None)
         asked.append(right)
@@ -87,7 +98,37 @@ def lesson(*, seed: int, step: int, batch: int, stills: bool) -> Lesson:
             for answer in right.get(name, ()):
                 row[list(classes).index(answer)] += 1 / len(right[name])
         shares[name] = table
-    return Lesson(frames=np.stack(frames), right=shares, captions=captions)
+    return Lesson(
+        frames=np.stack(frames), right=shares, captions=captions,
+        cells={name: np.stack(several) for name, several in cells.items()},
+    )  # fmt: skip
+
+
+def _cells(
+    scene: words.Scene, film: Painting, chosen: Sequence[int], *, stills: bool
+) -> dict[str, NDArray[np.int64]]:
+    """What covers each cell of the chosen frames, by attribute: see `Lesson.cells`."""
+    actors = dict(zip((e.id for e in scenes.entities_of(scene)), scene.actors, strict=True))
+    frames, height, width = film.labels[chosen].shape
+    cut = film.labels[chosen].reshape(frames, height // CELL, CELL, width // CELL, CELL)
+    shares = np.stack([(cut == i).mean((2, 4)) for i in range(1 + len(film.things))])
+    # A thing is seen in a cell before it covers most of it.
+    shares[0] -= 0.4
+    thing = shares.argmax(0).ravel()
+    answers: dict[str, NDArray[np.int64]] = {}
+    for name in CELLS:
+        classes = list(attributes.CLASSES[name])
+        table = [0]
+        for entity, _ in film.things:
+            actor = actors[entity]
+            said = {"noun": actor.noun, "colour": actor.colour, "motion": None}[name]
+            if name == "motion" and not stills and scene.camera == "static":
+                said = attributes.motion(actor)
+            table.append(1 + classes.index(said) if said in classes else -1)
+        answers[name] = np.array(table, np.int64)[thing]
+        if name == "motion" and stills:
+            answers[name][:] = -1
+    return answers
 
 
 def _captions(scene: words.Scene, *, stills: bool, rng: np.random.Generator) -> list[str]:
@@ -111,16 +152,24 @@ class School:
         self.tokenizer = model.tokenizer_of(words.vocabulary(), words=Shape().words)
         self.shape = Shape(heads={name: len(c) for name, c in attributes.CLASSES.items()})
         self.net = Network(self.shape, vocabulary=len(self.tokenizer))
-        self.optimiser = torch.optim.AdamW(
-            self.net.parameters(), lr=recipe.rate, betas=(0.9, 0.98), weight_decay=0.02
-        )
+        inside = ("stages.", "mixing.", "reading.layers.", "text.")
+        named = list(self.net.named_parameters())
+        matrices = [p for n, p in named if n.startswith(inside) and p.ndim == 2]
+        others = [p for n, p in named if not (n.startswith(inside) and p.ndim == 2)]
+        self.optimisers = [
+            torch.optim.Muon(
+                matrices, lr=recipe.muon_rate, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"
+            ),
+            torch.optim.AdamW(others, lr=recipe.rate, betas=(0.9, 0.98), weight_decay=0.02),
+        ]
         self.step, self.seconds, self.clips = 0, 0.0, 0
         self.log: list[tuple[int, float, int, float]] = []
         self.saved = out / f"critic-{recipe.seed}.pt"
         if self.saved.exists():
             kept = torch.load(self.saved, weights_only=True)
             self.net.load_state_dict(kept["net"])
-            self.optimiser.load_state_dict(kept["optimiser"])
+            for optimiser, state in zip(self.optimisers, kept["optimisers"], strict=True):
+                optimiser.load_state_dict(state)
             self.step, self.seconds, self.clips = kept["step"], kept["seconds"], kept["clips"]
             self.log = [tuple(row) for row in kept["log"]]
 
@@ -163,15 +212,19 @@ class School:
     def _learn(self, given: Lesson) -> tuple[float, dict[str, float]]:
         recipe = self.recipe
         rise, fall = self.progress / recipe.warm_up, (1 - self.progress) / 0.5
-        for group in self.optimiser.param_groups:
-            group["lr"] = recipe.rate * max(0.01, min(1.0, rise, fall))
+        rates = (recipe.muon_rate, recipe.rate)
+        for optimiser, rate in zip(self.optimisers, rates, strict=True):
+            for group in optimiser.param_groups:
+                group["lr"] = rate * max(0.01, min(1.0, rise, fall))
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
         seen = self._through_codec(given.frames, generator)
         tokens = self.tokenizer(
             [caption for several in given.captions for caption in several],
             padding=True, max_length=self.shape.words, truncation=True, return_tensors="pt",
         )  # fmt: skip
-        clip, logits = self.net.watch(seen)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            clip, logits, cells = self.net.watch_closely(seen)
+        clip = clip.float()
         ids, mask = tokens["input_ids"], tokens["attention_mask"]
         # Now and then a word is not understood, as a user's may not be.
         lost = torch.rand(ids.shape, generator=generator) < 0.02
@@ -189,14 +242,25 @@ class School:
             table = torch.from_numpy(shares)
             asked = table.sum(1) > 0
             if asked.any():
-                guess = logits[name][asked]
+                guess = logits[name][asked].float()
                 loss = loss + functional.cross_entropy(guess, table[asked])
                 hit = table[asked].gather(1, guess.argmax(1, keepdim=True)) > 0
                 right[name] = float(hit.float().mean())
-        self.optimiser.zero_grad(set_to_none=True)
+        for name, several in given.cells.items():
+            asked = torch.from_numpy(several).flatten()
+            guess = cells[name].flatten(0, 1).float()
+            if (asked >= 0).any():
+                weight = torch.ones(guess.shape[1])
+                weight[0] = recipe.background
+                loss = loss + functional.cross_entropy(guess, asked, weight, ignore_index=-1)
+                things = asked > 0
+                right[f"cells' {name}"] = float((guess.argmax(1) == asked)[things].float().mean())
+        for optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         with torch.no_grad():
             self.net.sharpness.clamp_(max=4.0)
         return float(loss.detach()), right
@@ -220,7 +284,8 @@ class School:
         fresh = self.saved.with_suffix(".new")
         torch.save(
             {
-                "net": self.net.state_dict(), "optimiser": self.optimiser.state_dict(),
+                "net": self.net.state_dict(),
+                "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
                 "step": self.step, "seconds": self.seconds, "clips": self.clips, "log": self.log,
             },
             fresh,
