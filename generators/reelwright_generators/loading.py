@@ -74,6 +74,7 @@ def loaded(family: Family, told: Told, device: torch.device, dtype: torch.dtype)
             **encoders,
             **apart,
         )
+        family.prepare(pipe)
         refuse_scheduler(family, pipe.scheduler)
         for part in folder.parts:
             refuse_unfilled(part, getattr(pipe, part, None))
@@ -135,11 +136,20 @@ def threads_for(model: torch.nn.Module) -> int:
 
 @contextlib.contextmanager
 def pinned(threads: int) -> Generator[None]:
-    """Fixes what could make the same clip come out differently: thread count, cuDNN's choices."""
+    """Fixes what could make the same clip come out differently.
+
+    That is: the thread count, cuDNN's choices, and what pipelines draw without saying from where
+    (a picture's latents in I2VGen-XL and SparseCtrl).
+    """
     before = torch.get_num_threads()
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     torch.set_num_threads(threads)
     try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+        with (
+            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
+            torch.random.fork_rng(devices=devices),
+        ):
+            torch.manual_seed(0)
             yield
     finally:
         torch.set_num_threads(before)

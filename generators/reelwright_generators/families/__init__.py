@@ -9,6 +9,19 @@ from reelwright_generators.families.family import Family
 from reelwright_generators.folder import ModelFolder
 
 MODULES = {
+    "CogVideoXFunControlPipeline": "cogvideox",
+    "CogVideoXImageToVideoPipeline": "cogvideox",
+    "CogVideoXPipeline": "cogvideox",
+    "AnimateDiffControlNetPipeline": "animatediff",
+    "AnimateDiffPipeline": "animatediff",
+    "AnimateDiffSparseControlNetPipeline": "animatediff",
+    "I2VGenXLPipeline": "i2vgen",
+    "LTX2Pipeline": "ltx2",
+    "LTXConditionPipeline": "ltx",
+    "LTXPipeline": "ltx",
+    "StableDiffusionPipeline": "animatediff",
+    "StableVideoDiffusionPipeline": "svd",
+    "TextToVideoSDPipeline": "modelscope",
     "WanPipeline": "wan",
 }
 """The module of each pipeline class that is known; each has a `make`, from folder to family."""

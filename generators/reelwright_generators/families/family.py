@@ -62,6 +62,11 @@ class Grid:
     """Latents to one token of the model: over time, height, width."""
     multiple: tuple[int, int] = (1, 1)
     """What the pipeline itself asks of width and height."""
+    front: bool = False
+    """Whether the pipeline evens out patches over time by latents of its own, put before the
+    first frame's and cut off again (CogVideoX 1.5); if not, more frames are filmed."""
+    group: int = 1
+    """How many latents after the first one can only be decoded together (CogVideoX: pairs)."""
     longest: tuple[int, int] | None = None
     """Frames, and pixels of the longer side, that the model reaches at most."""
     only: int | None = None
@@ -76,8 +81,13 @@ class Grid:
         )
 
     def latent_frames(self, frames: int) -> int:
-        """How many latents in time `frames` frames are."""
-        return (frames - 1) // self.temporal + 1
+        """How many latents in time `frames` frames are, with those before the first."""
+        return (frames - 1) // self.temporal + 1 + self.lead(frames)
+
+    def lead(self, frames: int) -> int:
+        """How many latents in time are put before those of `frames` frames."""
+        latent = (frames - 1) // self.temporal + 1
+        return -latent % self.patch[0] if self.front else 0
 
     def size(self, size: tuple[int, int]) -> tuple[int, int]:
         """The smallest size it can film that holds `size`."""
@@ -88,8 +98,9 @@ class Grid:
         """The smallest count it can film that holds `frames`."""
         if self.only is not None:
             return max(self.only, frames)
-        latent = -(-(frames - 1) // self.temporal) + 1
-        latent = -(-latent // self.patch[0]) * self.patch[0]
+        latent = -(-(frames - 1) // (self.temporal * self.group)) * self.group + 1
+        if not self.front:
+            latent = -(-latent // self.patch[0]) * self.patch[0]
         return (latent - 1) * self.temporal + 1
 
     def refuse_beyond(self, size: tuple[int, int], frames: int) -> None:
@@ -175,6 +186,9 @@ class Family:
                 f"which diffusers {diffusers.__version__} does not have"
             )
         return found
+
+    def prepare(self, pipe: Any) -> None:
+        """Changes what the family needs changed in a pipeline that has just been loaded."""
 
     def latent_channels(self, pipe: Any) -> int:
         """Channels of the latents that are denoised."""
