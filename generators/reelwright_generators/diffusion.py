@@ -52,6 +52,7 @@ class DiffusionGenerator:
             revision=folder.revision,
             size=profile.size or published.size,
             frames=profile.frames or published.frames,
+            frames_per_latent=self._family.grid.temporal,
             fps=profile.fps or published.fps,
             steps=told.steps or profile.steps or published.steps,
             guidance=_first(told.guidance, profile.guidance, published.guidance),

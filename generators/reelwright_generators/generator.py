@@ -137,6 +137,8 @@ class Facts(Record):
     """Width and height it films best."""
     frames: int
     """Frames of a shot that it films best."""
+    frames_per_latent: int = 1
+    """Frames that it makes together; the first of a clip comes alone."""
     fps: Rate
     steps: int
     """Denoising steps of a run from pure noise."""

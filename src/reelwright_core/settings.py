@@ -166,6 +166,23 @@ class Outside(_Part):
     """Seconds that one clip may take."""
 
 
+class Long(_Part):
+    """How a shot is filmed that is longer than the model's clips, or has several prompts."""
+
+    how: Literal["auto", "windows", "whole"] = "auto"
+    """`auto`: in windows if the model can go on from frames, else at once; `windows` and `whole`
+    insist."""
+    window: int | None = Field(default=None, ge=2, le=10_000)
+    """Frames of a window; none takes what the model was made for."""
+    overlap: int | None = Field(default=None, ge=1, le=1_000)
+    """Frames that a window has in common with the one before; none takes a quarter."""
+    hold: float = Field(default=0.8, gt=0, le=1)
+    """σ from which a later window starts without a sketch: from the last frame, held; 1 is pure
+    noise, which follows the motion less."""
+    blend: bool = True
+    """Whether the windows on both sides of a change of prompt are denoised together."""
+
+
 class Generator(_Part):
     """What films the shots."""
 
@@ -203,6 +220,7 @@ class Generator(_Part):
     loras: Listed = ()
     """LoRA files for every shot, with their weights: `style.safetensors@0.8`."""
     noise: Noise = Noise()
+    long: Long = Long()
     outside: Outside = Outside()
 
 

@@ -228,6 +228,14 @@ class LeftOut(Record):
     why: str
 
 
+class Beat(Record):
+    """From here on, something else is to be seen."""
+
+    first: int = Field(ge=1)
+    """The frame of the shot at which it begins."""
+    prompt: str
+
+
 class Shot(Record):
     """One continuous picture, with everything its filming needs."""
 
@@ -253,6 +261,8 @@ class Shot(Record):
     noise_level: float | None = Field(default=None, gt=0.0, le=1.0)
     """The noise level σ to start from; none takes the setting."""
     left_out: list[LeftOut] = []
+    beats: list[Beat] = []
+    """Other prompts for later parts of the shot; `prompt` is what it begins with."""
 
     @property
     def seconds(self) -> Fraction:
@@ -272,6 +282,12 @@ class Shot(Record):
                     f"an event ends at frame {event.frames.last}, "
                     f"but the shot's last frame is {self.frames - 1}"
                 )
+        begins = [0, *(beat.first for beat in self.beats), self.frames]
+        if any(b <= a for a, b in pairwise(begins)):
+            raise ValueError(
+                f"beats come in rising order of `first`, all within the shot's {self.frames} "
+                f"frames, got {begins[1:-1]}"
+            )
         if self.layout is not None and self.layout.frames != self.frames:
             raise ValueError(f"the layout has {self.layout.frames} frames, the shot {self.frames}")
         return self

@@ -20,6 +20,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarStri
 from reelwright_core.errors import InputError, StoryboardError
 from reelwright_core.files import write_text
 from reelwright_core.story import (
+    Beat,
     Entity,
     Event,
     FrameSpan,
@@ -48,7 +49,7 @@ _HEADER = """\
 _ALWAYS = ("id", "scene", "text", "prompt", "place", "size", "frames", "fps")
 """Keys of a shot that are written even where they hold their default."""
 _FLOW_KEYS = frozenset({"size", "box", "background_shift", "frames"})
-_FLOW_MAPS = frozenset({"relations", "events", "left_out", "dialogue", "keyframes"})
+_FLOW_MAPS = frozenset({"relations", "events", "left_out", "dialogue", "keyframes", "beats"})
 
 _At = tuple[str | int, ...]
 
@@ -242,7 +243,7 @@ _NAMES: Mapping[type[BaseModel], str] = {
     SceneGraph: "a scene graph", Relation: "a relation", Event: "an event",
     FrameSpan: "a frame span",
     Layout: "a layout", Track: "a track", Keyframe: "a keyframe", Line: "a line of dialogue",
-    LeftOut: "a left-out word",
+    LeftOut: "a left-out word", Beat: "a beat",
 }  # fmt: skip
 
 
