@@ -135,6 +135,10 @@ class Course:
         self.kind = kind_of(scheduler)
         self.levels: list[float] = []
         """σ before each step; known once the pipeline has set its schedule."""
+        self.stock: list[float] = []
+        """σ before each step of a whole run, from pure noise; known at the same time."""
+        self.when_set: Callable[[], None] | None = None
+        """Called once the schedule is known, before the model is."""
         self.done = 0
         """Steps taken."""
         self.kept: Kept | None = None
@@ -197,6 +201,8 @@ class Course:
 
     def set(self, scheduler: Any) -> None:
         """What the subclass does once the schedule is set."""
+        if scheduler is self._owner:
+            self.stock = levels_of(scheduler)
         if self._asked < 1:
             self._shorten(scheduler)
         if (self._asked < 1 or self.kept is not None) and hasattr(scheduler, "final_alpha_cumprod"):
@@ -205,6 +211,8 @@ class Course:
             scheduler.final_alpha_cumprod = torch.tensor(1.0)
         if scheduler is self._owner:
             self.levels = levels_of(scheduler)
+            if self.when_set is not None:
+                self.when_set()
 
     def _shorten(self, scheduler: Any) -> None:
         if self.kind == "variance preserving":
