@@ -28,7 +28,7 @@ class Prompt(Record):
     kind: Kind
     text: str
     held_out: bool
-    """Whether training leaves out (`words.held_out`) this noun with this colour, motion (or relation) and place."""
+    """Whether training leaves out this noun with this colour, motion (or relation) and place."""
     scene: Scene
 
     def states(self) -> dict[Kind, str]:
