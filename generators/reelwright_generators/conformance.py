@@ -14,7 +14,7 @@ import numpy as np
 
 from reelwright_core.errors import ModelError, ReelwrightError
 from reelwright_core.records import canonical_json
-from reelwright_core.settings import Generator as Told
+from reelwright_core.settings import load_settings
 from reelwright_core.takes import NoisePlan
 from reelwright_core.video import Frames
 from reelwright_generators.generator import Control, Facts, Generator, Made, Request, load
@@ -198,7 +198,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m reelwright_generators.conformance")
     parser.add_argument("model", help="an installed generator's name, a folder, or a hub id")
     try:
-        faults = check(load(Told(model=parser.parse_args().model)))
+        told = load_settings({"generator.model": parser.parse_args().model}).generator
+        faults = check(load(told))
     except ReelwrightError as error:
         faults = [str(error)]
     print("\n".join(faults) or "it conforms")

@@ -98,7 +98,8 @@ def dry_run(script: Path, *, graph: str, settings: Mapping[str, Any], as_json: b
         print(f"{kind}: {estimate[kind][0]} to {estimate[kind][1]}")
     low, high = estimate["seconds"] or (None, None)
     print("time: unknown for this model" if low is None else f"time: about {low} to {high} s")
-    print("cost: nothing" if not (language or vision) else "cost: as your endpoint charges")
+    paid = language or vision or facts.family == "videos"
+    print("cost: as your endpoint charges" if paid else "cost: nothing")
     for note in said:
         print(note)
 

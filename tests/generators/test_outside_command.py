@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -429,3 +431,60 @@ def test_a_film_is_made_by_a_command_and_no_key_is_in_its_run() -> None:
         if path.is_file():
             assert SECRET.encode() not in path.read_bytes(), path
     assert SECRET not in done.stdout + done.stderr
+
+
+def test_ctrl_c_ends_the_run_and_the_command() -> None:
+    Path("script.txt").write_text("A red car drives from left to right on a beach.\n")
+    script = (
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\nPath('pid').write_text(str(os.getpid()))"
+    )
+    line = told(f"{script}\ntime.sleep(600)\n", profile=PROFILE).outside.command
+    run = subprocess.Popen(
+        [sys.executable, "-m", "reelwright", "film", "script.txt", "--out", "run",
+         "--set", "generator.model=command", "--set", f"generator.outside.command={line}",
+         "--set", "generator.outside.profile=profile.json"],
+        stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+        # A shell's background job ignores Ctrl-C, and its children do as well.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    try:
+        filming = written("pid")
+        run.send_signal(signal.SIGINT)
+        _, said = run.communicate(timeout=60)
+    finally:
+        run.kill()
+        run.communicate()
+    assert run.returncode == 130
+    assert gone(filming), said
+
+
+def test_the_example_conforms() -> None:
+    folder = Path(__file__).parents[2] / "examples" / "outside"
+    options = {
+        "command": shlex.join([sys.executable, str(folder / "film.py"), "{request}"]),
+        "profile": str(folder / "profile.json"),
+    }
+    generator = load(Told.model_validate({"model": "command", "outside": options}))
+    assert generator.facts().name == "stripes"
+    assert conformance.check(generator) == []
+
+
+def test_the_page_about_outside_generators_names_what_there_is() -> None:
+    from reelwright_generators.outside import profile, workflow
+
+    page = (Path(__file__).parents[2] / "docs" / "outside.md").read_text()
+    blocks = re.findall(r"```(json|toml)\n(.*?)```", page, re.DOTALL)
+    for kind, text in blocks:
+        if kind == "json":
+            profile.Profile.model_validate_json(text)
+        else:
+            told = tomllib.loads(text)
+            line = told["command"] if "command" in told else told["generator"]["outside"]["command"]
+            load(Told.model_validate({"model": "command", "outside": {"command": line}}))
+    assert {kind for kind, _ in blocks} == {"json", "toml"}
+    for place in module.PLACES:
+        assert f"`{{{place}}}`" in page, place
+    for role in workflow.ROLES:
+        assert f"reelwright:{role}" in page or role.removeprefix("control") in page, role
+    for key in profile.Profile.model_fields:
+        assert f"`{key}`" in page, key

@@ -44,10 +44,11 @@ SCHEMA = "CommandRequest.1"
 
 _TEXTS = ("prompt", "negative_prompt")
 _FILES = ("sketch", "first_frame", "last_frame", "control")
-_PLACES = {
+PLACES = {
     *_TEXTS, *_FILES, "request", "clip", "width", "height", "frames", "fps", "seconds", "seed",
     "noise_level", "steps", "guidance",
 }  # fmt: skip
+"""What a command line can name as `{place}`."""
 _NAMED: tuple[Capability, ...] = ("negative_prompt", "sketch", "first_frame", "last_frame")
 """What a command can do if it names the place of the same name."""
 
@@ -82,7 +83,7 @@ class CommandGenerator:
         self._told = told
         self._words = _split(told.outside.command)
         self._profile = open_profile(told)
-        self._named = {place for word in self._words for place in places(word)} & _PLACES
+        self._named = {place for word in self._words for place in places(word)} & PLACES
         self._digests: dict[tuple[str, int, int], str] = {}
 
     def facts(self) -> Facts:

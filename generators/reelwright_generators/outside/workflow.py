@@ -18,7 +18,7 @@ CLIP = "clip"
 """The role of the node that saves the clip; it gets nothing."""
 
 _VIDEO = ("file", "video")
-_ROLES: dict[str, tuple[str, ...]] = {
+ROLES: dict[str, tuple[str, ...]] = {
     "prompt": ("text", "prompt", "positive_prompt", "value", "string"),
     "negative_prompt": ("text", "negative_prompt", "prompt", "value", "string"),
     "seed": ("seed", "noise_seed", "value"),
@@ -107,7 +107,7 @@ def open_workflow(path: Path) -> Workflow:
     if "prompt" not in places:
         raise ModelError(
             f"no node of {path} gets the prompt: give the one that does the title "
-            f"`reelwright:prompt` in ComfyUI and export it again; marks are: {', '.join(_ROLES)}"
+            f"`reelwright:prompt` in ComfyUI and export it again; marks are: {', '.join(ROLES)}"
         )
     if "sketch" in places and "noise_level" not in places:
         raise ModelError(
@@ -135,12 +135,12 @@ def _marks(path: Path, key: str, node: Any) -> list[tuple[str, str]]:
     inputs = cast(dict[str, Any], whole["inputs"])
     found: list[tuple[str, str]] = []
     for role, said in _MARK.findall(title):
-        if role not in _ROLES:
+        if role not in ROLES:
             raise ModelError(
                 f"{path}, node {key}: there is no mark `reelwright:{role}`; marks are: "
-                f"{', '.join(_ROLES)}"
+                f"{', '.join(ROLES)}"
             )
-        plain = [name for name in _ROLES[role] if name in inputs and not _linked(inputs[name])]
+        plain = [name for name in ROLES[role] if name in inputs and not _linked(inputs[name])]
         if said and said not in inputs:
             raise ModelError(f"{path}, node {key}: it has no input {said!r}: {', '.join(inputs)}")
         if not said and not plain and role != CLIP:
