@@ -125,6 +125,8 @@ class Family:
     """The kinds of scheduler that its pipelines can step."""
     vae_float32: ClassVar[bool] = False
     """Whether the autoencoder stays in float32 whatever the rest is in."""
+    told_rate: ClassVar[bool] = False
+    """Whether it is told the frame rate, and so films any."""
 
     def __init__(self, folder: ModelFolder) -> None:
         self.folder = folder
