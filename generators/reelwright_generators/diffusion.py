@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from reelwright_generators.generator import (
     Made,
     OnStep,
     Request,
+    Sound,
     Wording,
     refuse_unable,
     sound,
@@ -75,6 +78,11 @@ class DiffusionGenerator:
             )
         size, frames = grid.size(request.size), grid.frames(request.frames)
         grid.refuse_beyond(size, frames)
+        if request.last_frame is not None and frames != request.frames:
+            raise ModelError(
+                f"{facts.name} ends with a given frame only after {frames} frames or another "
+                f"count that it films, got {request.frames}: ask for {frames}, or leave it out"
+            )
         warnings: list[str] = []
         if self._in_its_words is not None:
             wording = self._in_its_words(request.prompt)
@@ -96,7 +104,7 @@ class DiffusionGenerator:
             warnings.append(
                 f"{facts.name} was made for {facts.frames} frames; {request.frames} may fall apart"
             )
-        if request.fps != facts.fps:
+        if request.fps != facts.fps and not self._family.told_rate:
             warnings.append(
                 f"{facts.name} films {facts.fps} frames per second: "
                 f"at {request.fps}, motion looks {float(request.fps / facts.fps):.2g} times as fast"
@@ -106,30 +114,89 @@ class DiffusionGenerator:
     def generate(self, request: Request, on_step: OnStep | None = None) -> Made:
         """Films `request`; the same request gives the same bytes on one machine."""
         self.check(request)
-        grid, asked = self._family.grid, request
-        wording = self._in_its_words(request.prompt) if self._in_its_words else None
-        if wording:
-            request = replace(request, prompt=wording.told)
-        begun = "first_frame" in self._family.needs() and request.first_frame is None
-        if begun and request.sketch is not None:
-            request = replace(request, first_frame=request.sketch[:1])
-        request = _widened(request, grid.size(request.size), grid.frames(request.frames))
         with self._lock:
-            if self._film is None:
-                # Only here: torch takes seconds to import, and facts and checks do without.
-                from reelwright_generators.diffusion_film import DiffusionFilm
+            made: Made = self._ready().film(
+                self._ours(request), facts=self.facts(), on_step=on_step
+            )
+        return self._theirs(made, request)
 
-                self._film = DiffusionFilm(self._family, self._told)
-            made: Made = self._film.film(request, facts=self.facts(), on_step=on_step)
-        provenance = dict(made.provenance)
-        if wording and (wording.mapped or wording.unknown):
-            provenance["wording"] = wording.data()
-        if begun:
+    def refuse_joined(self, requests: Sequence[Request], overlaps: Sequence[int]) -> None:
+        """`ModelError` for clips that cannot be denoised together."""
+        facts, grid = self.facts(), self._family.grid
+        for request in requests:
+            self.check(request)
+        saved = {"cache": self._told.cache, "offload": self._told.offload}
+        for name, value in saved.items():
+            if value is not None:
+                raise ModelError(
+                    f"`generator.{name}={value}` keeps one clip's state in the model, and a change "
+                    "of prompt denoises several together; leave it out, or set "
+                    "`generator.long.blend=false`"
+                )
+        for request in requests:
+            if grid.frames(request.frames) != request.frames:
+                raise ModelError(
+                    f"{facts.name} films {grid.frames(request.frames)} frames, not "
+                    f"{request.frames}: clips that are denoised together have lengths that it "
+                    "films; set `generator.long.window` to one"
+                )
+        for overlap, pair in zip(overlaps, pairwise(requests), strict=True):
+            fits = (overlap - 1) % grid.temporal == 0
+            if not (fits and 0 < overlap < min(request.frames for request in pair)):
+                raise ModelError(
+                    f"clips of {pair[0].frames} and {pair[1].frames} frames cannot share "
+                    f"{overlap}: ask for fewer, 1 more than a multiple of {grid.temporal}"
+                )
+
+    def generate_joined(
+        self, requests: Sequence[Request], overlaps: Sequence[int], on_step: OnStep | None = None
+    ) -> list[Made]:
+        """Films clips together: `overlaps[i]` frames at the end of one begin the next one too."""
+        self.refuse_joined(requests, overlaps)
+        with self._lock:
+            made: list[Made] = self._ready().film_joined(
+                [self._ours(request) for request in requests],
+                [self._family.grid.latent_frames(overlap) for overlap in overlaps],
+                facts=self.facts(),
+                on_step=on_step,
+            )
+        return [self._theirs(one, asked) for one, asked in zip(made, requests, strict=True)]
+
+    def _ready(self) -> Any:
+        if self._film is None:
+            # Only here: torch takes seconds to import, and facts and checks do without.
+            from reelwright_generators.diffusion_film import DiffusionFilm
+
+            self._film = DiffusionFilm(self._family, self._told)
+        return self._film
+
+    def _ours(self, request: Request) -> Request:
+        """The request as the model can film it: in its words, its sizes and its frame counts."""
+        grid = self._family.grid
+        if self._in_its_words is not None:
+            request = replace(request, prompt=self._in_its_words(request.prompt).told)
+        if self._begun(request) and request.sketch is not None:
+            request = replace(request, first_frame=request.sketch[:1])
+        return _widened(request, grid.size(request.size), grid.frames(request.frames))
+
+    def _begun(self, request: Request) -> bool:
+        """Whether the clip must begin with a frame, and that is the sketch's."""
+        return "first_frame" in self._family.needs() and request.first_frame is None
+
+    def _theirs(self, made: Made, asked: Request) -> Made:
+        """The clip as it was asked for."""
+        provenance, ours = dict(made.provenance), made.frames.shape
+        if self._in_its_words is not None:
+            wording = self._in_its_words(asked.prompt)
+            if wording.mapped or wording.unknown:
+                provenance["wording"] = wording.data()
+        if self._begun(asked):
             provenance["first_frame"] = "of the sketch"
-        if (request.size, request.frames) != (asked.size, asked.frames):
-            provenance["filmed"] = {"size": list(request.size), "frames": request.frames}
+        if (ours[2], ours[1], ours[0]) != (*asked.size, asked.frames):
+            provenance["filmed"] = {"size": [ours[2], ours[1]], "frames": ours[0]}
         frames = _cut(made.frames, asked.size, asked.frames)
-        return replace(made, frames=frames, provenance=provenance)
+        heard = _heard(made.sound, asked)
+        return replace(made, frames=frames, sound=heard, provenance=provenance)
 
 
 def _widened(request: Request, size: tuple[int, int], frames: int) -> Request:
@@ -175,6 +242,14 @@ def _cut(frames: Frames, size: tuple[int, int], count: int) -> Frames:
     height, width = frames.shape[1:3]
     left, top = (width - size[0]) // 2, (height - size[1]) // 2
     return np.ascontiguousarray(frames[:count, top : top + size[1], left : left + size[0]])
+
+
+def _heard(whole: Sound | None, asked: Request) -> Sound | None:
+    """What is heard while the asked frames are seen."""
+    if whole is None:
+        return None
+    samples = round(asked.frames / asked.fps * whole.rate)
+    return replace(whole, samples=np.ascontiguousarray(whole.samples[:, :samples]))
 
 
 def _by(size: tuple[int, int]) -> str:

@@ -143,6 +143,8 @@ class Course:
         """Steps taken."""
         self.kept: Kept | None = None
         """Set before the pipeline is called, if parts are to follow the sketch."""
+        self.meet: Callable[[torch.Tensor], torch.Tensor] | None = None
+        """What exchanges the model's answers, if clips are denoised together."""
         self._own, self._asked, self._start, self._on_step = scheduler, level, start, on_step
         self.level = level
         """σ of the first latents: as asked in flow models and, below their highest, in Euler ones;
@@ -274,6 +276,8 @@ class Course:
         if scheduler is not self._owner:
             return take(*told.args, **told.kwargs)
         values = told.arguments
+        if self.meet is not None:
+            values["model_output"] = self.meet(values["model_output"])
         if self.kept is not None:
             values["model_output"] = self._held(
                 scheduler, values["model_output"], values["sample"], values["timestep"], self.kept
