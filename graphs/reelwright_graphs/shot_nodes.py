@@ -4,29 +4,41 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from reelwright_core.errors import ModelError
 from reelwright_core.files import write_json, write_text
-from reelwright_core.records import Record
+from reelwright_core.records import Record, digest
 from reelwright_core.settings import Brain
 from reelwright_core.story import Layout, Shot
 from reelwright_core.takes import (
     Artifact,
     Clip,
     Critique,
+    NoiseKind,
     NoisePlan,
+    Part,
+    Region,
     Repair,
     ShotResult,
     Sketch,
+    Start,
     Take,
 )  # fmt: skip
 from reelwright_core.video import Frames, read_video, write_video
 from reelwright_graphs.events import Event
 from reelwright_graphs.nodes import Node, Stopped
+
+if TYPE_CHECKING:
+    from reelwright_generators.generator import Control, Request
+
+SketchControl = Literal["edges", "masks", "rgb", "depth"]
+"""What of a sketch a model can be shown that follows control videos."""
 
 
 class ShotNode(Node):
@@ -45,6 +57,12 @@ class ShotNode(Node):
         return self.context.store.add(aside, self.path(inputs, name))
 
 
+def _told(shot: Shot, *without: str) -> dict[str, Any]:
+    """A shot for `depends`; one without beats as it was before there were any."""
+    left = {*without, *(() if shot.beats else ("beats",))}
+    return shot.model_dump(mode="json", exclude=left)
+
+
 class LayoutNode(ShotNode):
     """Decides where everything is in each frame: the shot's own layout, or the planner's."""
 
@@ -59,8 +77,7 @@ class LayoutNode(ShotNode):
     def depends(self, inputs: Inputs) -> object:
         shot = inputs.shot
         return {
-            "shot": shot.model_dump(mode="json", exclude={"dialogue", "left_out", "scene", "seed",
-                                                          "noise_level"}),
+            "shot": _told(shot, "dialogue", "left_out", "scene", "seed", "noise_level"),
             "planner": self.context.crew.planner_identity(),
         }  # fmt: skip
 
@@ -133,17 +150,39 @@ def _write_png(path: Path, picture: Frames) -> None:
 
 
 class NoiseNode(ShotNode):
-    """Says from which noise level the model starts, and from which seed."""
+    """Says from which noise the model starts: which level where, which seed, which kind."""
 
     class Options(Record):
         level: float | None = Field(default=None, gt=0, le=1)
         """σ for every shot; a shot's own level and a repair's go before it."""
+        regions: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
+        """Levels of their own, up to the shot's: of `all`, the `background`, the `entities`, or an
+        entity's id; the later of these goes before the earlier."""
+        start: Start = "respaced"
+        noise: NoiseKind = "plain"
+        window: int | None = Field(default=None, ge=1)
+        drift: tuple[Part, Part] | None = None
+        """None takes the motion of the layout's background; where it stands still, noise is plain.
+        """
+        low_frequencies: float | None = Field(default=None, gt=0, le=1)
+        """Unless another level is asked, for pure noise."""
+
+        @model_validator(mode="after")
+        def _fit(self) -> NoiseNode.Options:
+            if self.low_frequencies is not None and (self.level or 1) < 1:
+                raise ValueError("`low_frequencies` starts from pure noise: `level` must be 1")
+            if self.window is not None and self.noise != "windows":
+                raise ValueError("`window` is for `noise: windows`")
+            if self.drift is not None and self.noise != "drift":
+                raise ValueError("`drift` is for `noise: drift`")
+            return self
 
     class Inputs(Record):
         shot: Shot
+        layout: Layout | None = None
         repair: Repair | None = None
         noise: NoisePlan | None = None
-        """The plan of the take before; what a repair does not change stays."""
+        """The plan of the take before; level and seed stay if a repair does not change them."""
 
     class Outputs(Record):
         noise: NoisePlan
@@ -152,12 +191,12 @@ class NoiseNode(ShotNode):
         return None
 
     def run(self, inputs: Inputs) -> Outputs:
-        shot, repair, before = inputs.shot, inputs.repair, inputs.noise
+        shot, repair, before, options = inputs.shot, inputs.repair, inputs.noise, self.options
         levels = [
             repair.noise_level if repair else None,
             before.level if before else None,
             shot.noise_level,
-            self.options.level,
+            1.0 if options.low_frequencies else options.level,
             self.context.settings.generator.noise.level,
             self.context.crew.generator().facts().noise_level,
         ]
@@ -167,12 +206,57 @@ class NoiseNode(ShotNode):
             shot.seed,
             self.context.derived_seed("shot", shot.id),
         ]
+        level = next(level for level in levels if level is not None)
+        drift = options.drift or _background_drift(inputs.layout)
+        still = options.noise == "drift" and drift is None
         return self.Outputs(
             noise=NoisePlan(
-                level=next(level for level in levels if level is not None),
+                level=level,
                 seed=next(seed for seed in seeds if seed is not None),
+                regions=self._regions(inputs),
+                start=options.start,
+                noise="plain" if still else options.noise,
+                window=options.window,
+                drift=drift if options.noise == "drift" else None,
+                low_frequencies=options.low_frequencies if level == 1 else None,
             )
         )
+
+    def _regions(self, inputs: Inputs) -> list[Region]:
+        if inputs.layout is None:
+            ids = [entity.id for entity in inputs.shot.scene_graph.entities]
+        else:
+            ids = list(dict.fromkeys(track.entity for track in inputs.layout.tracks))
+        asked: dict[str, float] = dict(self.options.regions)
+        every = asked.pop("entities", None)
+        levels = {name: asked[name] for name in ("all", "background") if name in asked}
+        if every is not None:
+            levels |= dict.fromkeys(ids, every)
+        # A graph is for many shots: what is not in this one has no place in its plan.
+        levels |= {name: asked[name] for name in ids if name in asked}
+        return [Region(of=name, level=level) for name, level in levels.items()]
+
+
+def _background_drift(layout: Layout | None) -> tuple[float, float] | None:
+    """How far the background moves each frame; none where it stands still."""
+    if layout is None or layout.frames < 2 or layout.background_shift == (0, 0):
+        return None
+    across, down = (
+        min(max(shift / (layout.frames - 1), -1.0), 1.0) for shift in layout.background_shift
+    )
+    return across, down
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Means:
+    """By what a shot is filmed."""
+
+    noise: NoisePlan
+    control: SketchControl | None
+    why: str | None
+    """Why no control video is used, though one was asked for."""
+    sketch: bool
+    labels: bool
 
 
 class FilmNode(ShotNode):
@@ -184,6 +268,14 @@ class FilmNode(ShotNode):
     class Options(Record):
         model: str | None = None
         """Another model than the setting `generator.model`."""
+        control: SketchControl | Literal["none"] = "none"
+        """What of the sketch a model is shown that follows control videos. One that does not is
+        started from the sketch instead, at its own noise level if the plan uses no sketch."""
+
+        def data(self) -> dict[str, Any]:
+            """As it was before there were control videos, if there is none."""
+            unused = {"control"} if self.control == "none" else None
+            return self.model_dump(mode="json", exclude=unused)
 
     class Inputs(Record):
         shot: Shot
@@ -191,49 +283,174 @@ class FilmNode(ShotNode):
         prompt: str
         noise: NoisePlan
         sketch: Sketch | None = None
+        layout: Layout | None = None
 
     class Outputs(Record):
         clip: Clip
         provenance: dict[str, Any]
 
     def depends(self, inputs: Inputs) -> object:
-        shot, sketch = inputs.shot, inputs.sketch
-        guided = sketch is not None and inputs.noise.level < 1
-        settings = self.context.settings.generator.model_dump(
-            mode="json", exclude={"model": True, "noise": True, "outside": {"timeout"}}
-        )
-        return {
+        shot, sketch, means = inputs.shot, inputs.sketch, self._means(inputs)
+        noise = inputs.noise.model_dump(mode="json", exclude_defaults=True)
+        depends: dict[str, Any] = {
             "prompt": inputs.prompt,
-            "noise": inputs.noise.data(),
-            "sketch": sketch.video.sha256 if sketch and guided else None,
+            "noise": {"schema": NoisePlan.SCHEMA, **noise},
+            "sketch": sketch.video.sha256 if sketch and means.sketch else None,
             "size": shot.size,
             "frames": shot.frames,
             "fps": str(shot.fps),
             "model": self.context.crew.generator(self.options.model).facts().sha256,
-            "settings": settings,
+            "settings": self._settings(inputs),
             "path": self.path(inputs, ""),
         }
+        # From here on only what is used: what was filmed before there was such a thing is found.
+        if shot.beats:
+            depends["beats"] = [beat.data() for beat in shot.beats]
+        if sketch and means.labels:
+            depends |= {"masks": sketch.masks.sha256, "things": sketch.things}
+        if means.control == "depth":
+            depends["nearness"] = _nearness(inputs)
+        return depends
+
+    def _settings(self, inputs: Inputs) -> dict[str, Any]:
+        told = self.context.settings.generator
+        unused: dict[str, Any] = {"model": True, "noise": True, "outside": {"timeout"}}
+        if not self._in_windows(inputs.shot):
+            unused["long"] = True
+        first = {"revision", "device", "dtype", "steps", "guidance"}
+        set_to = told.model_dump(mode="json", exclude=unused, exclude_defaults=True)
+        return told.model_dump(mode="json", include=first) | {
+            k: v for k, v in set_to.items() if v != {}
+        }
+
+    def _means(self, inputs: Inputs) -> _Means:
+        facts = self.context.crew.generator(self.options.model).facts()
+        asked, noise, why = self.options.control, inputs.noise, None
+        control = None if asked == "none" else asked
+        if control is not None and inputs.sketch is None:
+            raise ModelError(
+                f"`control: {asked}` shows a sketch and this graph makes none; "
+                "add a node `sketch` before the film"
+            )
+        if control is not None and control not in facts.controls:
+            takes = f"those of {', '.join(facts.controls)}" if facts.controls else "none"
+            why = f"of control videos, {facts.name} ({facts.family}) takes {takes}"
+            control = None
+            if not _shows_sketch(noise) and "sketch" in facts.can:
+                noise = noise.model_copy(update={"level": facts.noise_level})
+        named = any(region.of != "all" for region in noise.regions)
+        return _Means(
+            noise=noise,
+            control=control,
+            why=why,
+            sketch=_shows_sketch(noise)
+            or noise.noise == "flow"
+            or control is not None
+            or "first_frame" in facts.needs,
+            labels=named or control in ("edges", "masks", "depth"),
+        )
+
+    def _in_windows(self, shot: Shot) -> bool:
+        from reelwright_generators.long import in_windows
+
+        facts = self.context.crew.generator(self.options.model).facts()
+        told = self.context.settings.generator.long
+        return in_windows(facts, told, frames=shot.frames, beats=shot.beats)
 
     def run(self, inputs: Inputs) -> Outputs:
         from reelwright_generators.generator import Request
 
-        shot, noise = inputs.shot, inputs.noise
-        generator = self.context.crew.generator(self.options.model)
+        shot, sketch, means = inputs.shot, inputs.sketch, self._means(inputs)
         for event in self.context.crew.introductions():
             self.context.say(event)
-        sketch = None
-        if inputs.sketch is not None and noise.level < 1:
-            sketch = read_video(self.context.store.path(inputs.sketch.video))
         request = Request(
             prompt=inputs.prompt, size=shot.size, frames=shot.frames, fps=shot.fps,
-            noise=noise, sketch=sketch,
+            noise=means.noise,
         )  # fmt: skip
-        warnings = generator.check(request)
-        # A later take of the same prompt would only say it again.
-        new = inputs.take == 1 or inputs.prompt != shot.prompt
-        for warning in warnings if new else []:
-            self.context.say(Event(kind="warning", text=warning, shot=shot.id, take=inputs.take))
+        if sketch is not None and means.labels:
+            with np.load(self.context.store.path(sketch.masks)) as masks:
+                request = replace(request, labels=masks["labels"], things=tuple(sketch.things))
+        if means.control is not None:
+            request = replace(request, control=self._control(inputs, means.control, request.labels))
+        told = self._control_told(inputs, means)
+        start = time.monotonic()
+        film = self._windows if self._in_windows(shot) else self._at_once
+        seen = self.context.store.path(sketch.video) if sketch and means.sketch else None
+        video, provenance = film(inputs, request, seen)
+        clip = Clip(video=video, frames=shot.frames, fps=shot.fps, size=shot.size)
+        seconds = round(time.monotonic() - start, 3)
+        return self.Outputs(clip=clip, provenance={**provenance, **told, "seconds": seconds})
 
+    def _control(self, inputs: Inputs, kind: SketchControl, labels: Frames | None) -> Control:
+        from reelwright_generators.controls import of_sketch
+
+        assert inputs.sketch is not None
+        frames = read_video(self.context.store.path(inputs.sketch.video))
+        return of_sketch(kind, frames, labels=labels, nearness=_nearness(inputs))
+
+    def _control_told(self, inputs: Inputs, means: _Means) -> dict[str, Any]:
+        """What the provenance says of the control that was asked for, if any was."""
+        asked = self.options.control
+        if asked == "none":
+            return {}
+        if means.control is not None:
+            used = "layered depth" if asked == "depth" else asked
+            return {"control": {"asked": asked, "used": used}}
+        noise = means.noise
+        used, instead = "nothing", "the shot is filmed by its prompt alone"
+        if _shows_sketch(noise):
+            used = "structured noise"
+            instead = f"the shot starts from its sketch, at noise level {noise.level:g}"
+        self._warned(inputs, [f"`control: {asked}` is not used: {means.why}; {instead}"])
+        return {"control": {"asked": asked, "used": used, "why": means.why, "level": noise.level}}
+
+    def _at_once(
+        self, inputs: Inputs, request: Request, sketch: Path | None
+    ) -> tuple[Artifact, dict[str, Any]]:
+        generator = self.context.crew.generator(self.options.model)
+        if sketch is not None:
+            request = replace(request, sketch=read_video(sketch))
+        warnings = self._warned(inputs, generator.check(request))
+        made = generator.generate(request, self._on_step(inputs))
+        video = self.keep(
+            inputs, "clip.mp4", lambda path: write_video(path, made.frames, fps=request.fps)
+        )
+        return video, {**made.provenance, "warnings": warnings}
+
+    def _windows(
+        self, inputs: Inputs, request: Request, sketch: Path | None
+    ) -> tuple[Artifact, dict[str, Any]]:
+        """Longer than the model's clips, or of several prompts: frame by frame to the file."""
+        from reelwright_generators.long import LongFilm, Reel, WindowFolder
+
+        context = self.context
+        finished = WindowFolder(context.run / "store" / "windows" / digest(self.depends(inputs)))
+        film = LongFilm(
+            context.crew.generator(self.options.model),
+            request,
+            context.settings.generator.long,
+            beats=inputs.shot.beats,
+            sketch=Reel(sketch) if sketch is not None else None,
+            folder=finished,
+        )
+        warnings = self._warned(inputs, film.check())
+        frames = film.frames(self._on_step(inputs))
+        video = self.keep(
+            inputs, "clip.mp4", lambda path: write_video(path, frames, fps=request.fps)
+        )
+        finished.remove()
+        return video, {**film.provenance(), "warnings": warnings}
+
+    def _warned(self, inputs: Inputs, warnings: list[str]) -> list[str]:
+        # A later take of the same prompt would only say it again.
+        new = inputs.take == 1 or inputs.prompt != inputs.shot.prompt
+        for warning in warnings if new else []:
+            self.context.say(
+                Event(kind="warning", text=warning, shot=inputs.shot.id, take=inputs.take)
+            )
+        return warnings
+
+    def _on_step(self, inputs: Inputs) -> Callable[[int, int], None]:
         told = 0
 
         def on_step(step: int, steps: int) -> None:
@@ -246,27 +463,25 @@ class FilmNode(ShotNode):
             self.context.say(
                 Event(
                     kind="step",
-                    shot=shot.id,
+                    shot=inputs.shot.id,
                     take=inputs.take,
                     details={"step": step, "steps": steps},
                 )
             )
 
-        start = time.monotonic()
-        made = generator.generate(request, on_step)
-        clip = Clip(
-            video=self.keep(
-                inputs, "clip.mp4", lambda path: write_video(path, made.frames, fps=shot.fps)
-            ),
-            frames=len(made.frames),
-            fps=shot.fps,
-            size=shot.size,
-        )
-        seconds = round(time.monotonic() - start, 3)
-        return self.Outputs(
-            clip=clip,
-            provenance={**made.provenance, "warnings": warnings, "seconds": seconds},
-        )
+        return on_step
+
+
+def _shows_sketch(noise: NoisePlan) -> bool:
+    """Whether any of the sketch is seen in a clip of this plan."""
+    return noise.level < 1 or bool(noise.regions) or noise.low_frequencies is not None
+
+
+def _nearness(inputs: FilmNode.Inputs) -> list[float]:
+    """Of each thing in the sketch, by its layout; all alike without one."""
+    assert inputs.sketch is not None
+    layout = inputs.layout
+    return [layout.track(*thing).depth if layout else 0.0 for thing in inputs.sketch.things]
 
 
 class WatchNode(ShotNode):
@@ -301,7 +516,7 @@ class WatchNode(ShotNode):
             "clip": inputs.clip.video.sha256,
             "sketch": inputs.sketch.video.sha256 if inputs.sketch else None,
             "layout": inputs.layout.data(),
-            "shot": inputs.shot.model_dump(mode="json", exclude={"dialogue", "left_out", "scene"}),
+            "shot": _told(inputs.shot, "dialogue", "left_out", "scene"),
             "critic": self.context.crew.critic_identity(),
             "threshold": self._threshold(),
         }

@@ -31,6 +31,10 @@ Part = Annotated[float, Field(ge=-1.0, le=1.0)]
 """So much of the picture's width or height; negative is to the left or up."""
 
 
+Start = Literal["respaced", "truncated"]
+NoiseKind = Literal["plain", "windows", "drift", "flow"]
+
+
 class Region(Record):
     """A part of the picture, for some time, with a noise level of its own."""
 
@@ -53,9 +57,9 @@ class NoisePlan(Stored):
     seed: int = Field(ge=0, lt=2**63)
     regions: list[Region] = []
     """Where and when another level holds; where two overlap, the later one does."""
-    start: Literal["respaced", "truncated"] = "respaced"
+    start: Start = "respaced"
     """How a schedule begins at a level below 1: spaced anew from there, or its own end alone."""
-    noise: Literal["plain", "windows", "drift", "flow"] = "plain"
+    noise: NoiseKind = "plain"
     """`windows`: later frames see the first window's noise again, shuffled (FreeNoise); `drift`:
     every frame's noise is the one before, shifted by `drift` (FlowZero); `flow`: carried along by
     the motion of the sketch."""
