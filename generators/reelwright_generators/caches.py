@@ -7,7 +7,7 @@ loaded model. What is known to film wrongly, or to do nothing, is refused with t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from reelwright_core.errors import ModelError
 from reelwright_core.settings import Generator as Told
@@ -16,7 +16,7 @@ from reelwright_generators.families.family import Family
 Cache = Literal["first-block", "mag", "pyramid", "taylor", "tea"]
 
 THRESHOLDS: dict[Cache, float] = {"first-block": 0.05, "mag": 0.06, "tea": 0.2}
-"""Where the settings give none: diffusers' own, and what the built-in model bears (docs/speed.md)."""
+"""Where the settings give none: diffusers' own, and what the built-in model bears."""
 
 INTERVALS: dict[Cache, int] = {"pyramid": 2, "taylor": 3}
 """Where the settings give none."""
@@ -60,6 +60,13 @@ class Plan:
     """Computed at every so many steps; of `pyramid` and `taylor`."""
     fit: tuple[float, ...] = ()
     """The ratios of `mag`, or the polynomial of `tea`, highest power first."""
+
+    def data(self) -> dict[str, Any]:
+        """For the provenance of a clip."""
+        how = {"interval": self.interval} if self.cache in INTERVALS else {
+            "threshold": self.threshold, "fitted": bool(self.fit)
+        }  # fmt: skip
+        return {"name": self.cache, **how}
 
 
 def plan_of(told: Told, family: Family) -> Plan | None:

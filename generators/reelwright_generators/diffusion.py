@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 
 from reelwright_core.errors import ModelError
+from reelwright_core.records import digest
 from reelwright_core.settings import Generator as Told
 from reelwright_core.video import Frames
+from reelwright_generators import loras, saving
+from reelwright_generators.caches import plan_of
 from reelwright_generators.families.family import Family
 from reelwright_generators.generator import (
     Control,
@@ -41,6 +44,8 @@ class DiffusionGenerator:
         self._family = family
         self._told = told
         self._in_its_words = in_its_words
+        self._loras = loras.of_settings(told.loras)
+        loras.check(self._loras)
         self._lock = threading.Lock()
         self._film: Any = None
 
@@ -51,7 +56,7 @@ class DiffusionGenerator:
         return Facts(
             name=profile.name or folder.name,
             family=self._family.name,
-            sha256=folder.sha256(),
+            sha256=self._sha256(),
             revision=folder.revision,
             size=profile.size or published.size,
             frames=profile.frames or published.frames,
@@ -61,16 +66,23 @@ class DiffusionGenerator:
             guidance=_first(told.guidance, profile.guidance, published.guidance),
             noise_level=profile.noise_level or published.noise_level,
             licence=profile.licence or "unknown",
-            can=[*self._family.can(), "shared_noise"],
+            can=[*self._family.can(), "shared_noise", *loras.can(folder.pipeline)],
             controls=self._family.controls(),
             needs=self._family.needs(),
         )
+
+    def _sha256(self) -> str:
+        own = self._family.folder.sha256()
+        return digest([own, loras.record(self._loras)]) if self._loras else own
 
     def check(self, request: Request) -> list[str]:
         """Warns of what the model was not made for; `ModelError` for what it cannot film."""
         sound(request)
         facts, grid = self.facts(), self._family.grid
-        refuse_unable(request, facts)
+        refuse_unable(replace(request, loras=(*self._loras, *request.loras)), facts)
+        loras.check(request.loras)
+        plan_of(self._told, self._family)
+        saving.check(self._told, self._family)
         if request.noise.low_frequencies and request.noise.level < 1:
             raise ModelError(
                 "`low_frequencies` starts from pure noise: the noise plan's level must be 1, "
@@ -173,6 +185,7 @@ class DiffusionGenerator:
     def _ours(self, request: Request) -> Request:
         """The request as the model can film it: in its words, its sizes and its frame counts."""
         grid = self._family.grid
+        request = replace(request, loras=(*self._loras, *request.loras))
         if self._in_its_words is not None:
             request = replace(request, prompt=self._in_its_words(request.prompt).told)
         if self._begun(request) and request.sketch is not None:

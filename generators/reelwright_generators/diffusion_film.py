@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import functools
 import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import torch
 
 from reelwright_core.errors import GeneratorError
 from reelwright_core.settings import Generator as Told
 from reelwright_core.video import Frames
-from reelwright_generators import noise
+from reelwright_generators import cache_hooks, loras, noise
+from reelwright_generators.caches import plan_of
 from reelwright_generators.families.family import TRANSFORMERS, Family
 from reelwright_generators.generator import Facts, Made, OnStep, Request
+from reelwright_generators.joins import Seat, Together
 from reelwright_generators.loading import (
     device_of,
     dtype_of,
@@ -23,6 +31,7 @@ from reelwright_generators.loading import (
     quiet,
     threads_for,
 )
+from reelwright_generators.saving import At, OutOfMemory, Saving, attending, freed, refuse_attention
 from reelwright_generators.schedules import Course, Kept
 
 
@@ -33,7 +42,12 @@ class DiffusionFilm:
         self.family, self.told = family, told
         self.device = device_of(told.device)
         self.dtype = dtype_of(told.dtype, self.device)
-        self.pipe = loaded(family, told, self.device, self.dtype)
+        self.saving = Saving(told, self.device)
+        self.cache = plan_of(told, family)
+        refuse_attention(told.attention)
+        if self.cache is not None:
+            cache_hooks.refuse_unnamed(family.pipeline_class(), self.cache)
+        self.pipe = loaded(family, self.saving, self.dtype)
         model = next(
             part for name in TRANSFORMERS if (part := getattr(self.pipe, name, None)) is not None
         )
@@ -41,34 +55,125 @@ class DiffusionFilm:
         """CPU threads of every clip: sums in another order could change its last bits."""
 
     def film(self, request: Request, *, facts: Facts, on_step: OnStep | None) -> Made:
-        """Films a request that has been checked and fits the family's grid."""
+        """Films a request that has been checked and fits the family's grid.
+
+        When memory runs out it is filmed again with the next saving measure, while there is one.
+        """
         started = time.monotonic()
-        family, pipe, plan = self.family, self.pipe, request.noise
-        with pinned(self.threads), quiet(), filming_told():
-            course = Course(
-                pipe.scheduler, level=plan.level, steps=facts.steps, start=plan.start,
-                on_step=on_step,
-            )  # fmt: skip
-            drawn = noise.of_plan(plan, family.shape(pipe, request), request=request, family=family)
-            latents = drawn
-            if noise.needs_sketch(plan):
-                clean = family.encoded(pipe, request)
-                latents = noise.started(plan, clean=clean, drawn=drawn, course=course)
-                if plan.regions:
-                    levels = noise.level_map(plan, request, family.grid, drawn.shape)
-                    course.kept = Kept(
-                        clean=family.at_scheduler(pipe, clean),
-                        level=family.at_scheduler(pipe, levels.expand(clean.shape)),
-                    )
-            packed = family.packed(pipe, latents)
-            with course.followed_by(pipe):
-                made = pipe(**family.call(pipe, request, facts=facts, latents=packed))
+        warnings: list[str] = []
+        while True:
+            try:
+                with pinned(self.threads), quiet(), filming_told(), self._at_work(request):
+                    made = self._filmed(self.pipe, request, facts=facts, on_step=on_step)
+            except OutOfMemory:
+                tried = self.saving.next(self.pipe, request, self._at)
+                if tried is None:
+                    raise self._no_memory(warnings) from None
+            else:
+                return replace(made, seconds=time.monotonic() - started, warnings=tuple(warnings))
+            # Out of the handler, so that nothing holds on to what the failed clip had.
+            warnings.append(f"the memory did not suffice: the clip was filmed again with {tried}")
+
+    def film_joined(
+        self, requests: Sequence[Request], overlaps: Sequence[int], *, facts: Facts,
+        on_step: OnStep | None,
+    ) -> list[Made]:  # fmt: skip
+        """Films clips in lockstep: neighbours share `overlaps[i]` latent frames; see `joins`."""
+        started = time.monotonic()
+        done = 0
+
+        def stepped(_: int, steps: int) -> None:
+            nonlocal done
+            done += 1
+            if on_step is not None:
+                on_step(done, steps * len(requests))
+
+        def clip(request: Request) -> Callable[[Seat], Made]:
+            def film(seat: Seat) -> Made:
+                torch.set_num_threads(self.threads)  # each thread has a number of its own
+                # A pipeline of its own holds a scheduler of its own; the parts are the same.
+                return self._filmed(
+                    copy.copy(self.pipe), request, facts=facts, on_step=stepped, seat=seat
+                )
+
+            return film
+
+        try:
+            with pinned(self.threads), quiet(), filming_told(), self._at_work(requests[0]):
+                made = Together(overlaps).run([clip(request) for request in requests])
+        except OutOfMemory:
+            self.saving.free(self.pipe)
+            raise self._no_memory([]) from None
+        each = (time.monotonic() - started) / len(made)
+        return [replace(one, seconds=each) for one in made]
+
+    def _no_memory(self, warnings: list[str]) -> OutOfMemory:
+        tried = f", with {warnings[-1].partition(' with ')[2]} either" if warnings else ""
+        return OutOfMemory(f"the memory did not suffice for this clip{tried}; {self.saving.cure()}")
+
+    def _filmed(
+        self, pipe: Any, request: Request, *, facts: Facts, on_step: OnStep | None,
+        seat: Seat | None = None,
+    ) -> Made:  # fmt: skip
+        family, plan = self.family, request.noise
+
+        def stepped(done: int, steps: int) -> None:
+            self._at = "model" if done < steps else "autoencoder"
+            if on_step is not None:
+                on_step(done, steps)
+
+        self._at: At = "autoencoder"
+        course = Course(
+            pipe.scheduler, level=plan.level, steps=facts.steps, start=plan.start, on_step=stepped
+        )
+        drawn = noise.of_plan(plan, family.shape(pipe, request), request=request, family=family)
+        latents = drawn
+        if noise.needs_sketch(plan):
+            clean = family.encoded(pipe, request)
+            latents = noise.started(plan, clean=clean, drawn=drawn, course=course)
+            if plan.regions:
+                levels = noise.level_map(plan, request, family.grid, drawn.shape)
+                course.kept = Kept(
+                    clean=family.at_scheduler(pipe, clean),
+                    level=family.at_scheduler(pipe, levels.expand(clean.shape)),
+                )
+        if seat is not None:
+            latents = seat.begin(latents, functools.partial(family.at_scheduler, pipe))
+            course.meet = seat.meet
+        packed = family.packed(pipe, latents)
+        self._at = "model"
+        with course.followed_by(pipe), cache_hooks.cached(self.cache, pipe, course) as calls:
+            made = pipe(**family.call(pipe, request, facts=facts, latents=packed))
         return Made(
             frames=_pixels(family.frames_of(made), request),
-            provenance=self._provenance(request, facts, course),
-            seconds=time.monotonic() - started,
+            provenance=self._provenance(request, facts, course) | self._means(request, calls),
+            seconds=0.0,
             sound=family.sound_of(made),
         )
+
+    @contextlib.contextmanager
+    def _at_work(self, request: Request) -> Generator[None]:
+        """Sets the pipeline up for one clip, and back."""
+        with (
+            self.saving.at_work(self.pipe, request),
+            attending(self.pipe, self.told.attention),
+            freed(self.pipe, self.told.freeu),
+            loras.worn(self.pipe, request.loras),
+        ):
+            yield
+
+    def _means(self, request: Request, calls: cache_hooks.Calls | None) -> dict[str, Any]:
+        """What of the settings for speed and memory this clip was filmed with."""
+        told: dict[str, Any] = self.saving.data(request)
+        if self.told.attention:
+            told["attention"] = self.told.attention
+        if self.told.freeu:
+            told["freeu"] = list(self.told.freeu)
+        if self.cache is not None and calls is not None:
+            told["cache"] = {**self.cache.data(), "calls": calls.data()}
+        if request.loras:
+            told["loras"] = loras.record(request.loras)
+        return told
 
     def _provenance(self, request: Request, facts: Facts, course: Course) -> dict[str, Any]:
         plan = request.noise

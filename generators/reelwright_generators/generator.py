@@ -123,6 +123,8 @@ class Made:
     seconds: float
     """How long it took; apart from `provenance`, since it differs each time."""
     sound: Sound | None = None
+    warnings: tuple[str, ...] = ()
+    """What turned out only while it was filmed."""
 
 
 class Facts(Record):
@@ -150,8 +152,8 @@ class Facts(Record):
     controls: list[ControlKind] = []
     """The control videos it takes, if it `can` `control`."""
     needs: list[Capability] = []
-    """What every request has to bring: `control`; or `first_frame`, for which a sketch's first
-    frame does as well."""
+    """What every request has to bring: `control`; or `first_frame` and `last_frame`, for which
+    those of a sketch do as well."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from diffusers.utils.torch_utils import get_module_execution_device
 
 from reelwright_core.video import Frames
 
@@ -72,6 +73,7 @@ def _encode_each(vae: Any, frames: Frames) -> torch.Tensor:
 
 
 def _pixels(vae: Any, frames: Frames) -> torch.Tensor:
-    """[frames, 3, height, width] in -1..1, where and as the VAE is."""
+    """[frames, 3, height, width] in -1..1, where the VAE works and as it is."""
     pixels = torch.from_numpy(frames).permute(0, 3, 1, 2)
-    return pixels.to(device=vae.device, dtype=vae.dtype) / 127.5 - 1
+    # While its weights wait in main memory, that is not where they are.
+    return pixels.to(device=get_module_execution_device(vae), dtype=vae.dtype) / 127.5 - 1

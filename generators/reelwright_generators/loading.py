@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Generator
 from typing import Any
 
@@ -11,18 +12,13 @@ import torch
 import transformers
 
 from reelwright_core.errors import GeneratorError, ModelError
-from reelwright_core.settings import Generator as Told
 from reelwright_generators.families.family import Family
 from reelwright_generators.folder import ModelFolder
+from reelwright_generators.saving import OutOfMemory, Saving, ran_out
 from reelwright_generators.schedules import kind_of
 
 _SMALL = 100_000_000
 """Parameters below which a model films on one thread."""
-
-_NO_MEMORY = (
-    "the memory did not suffice for this clip; "
-    "film fewer frames or a smaller size, or use a smaller model"
-)
 
 
 def device_of(asked: str) -> torch.device:
@@ -46,8 +42,11 @@ def dtype_of(asked: str, device: torch.device) -> torch.dtype:
     return getattr(torch, asked)
 
 
-def loaded(family: Family, told: Told, device: torch.device, dtype: torch.dtype) -> Any:
-    """The family's pipeline with its weights, on `device`; `ModelError` for weights that lack."""
+def loaded(family: Family, saving: Saving, dtype: torch.dtype) -> Any:
+    """The family's pipeline with its weights, where `saving` wants them.
+
+    `ModelError` for weights that lack.
+    """
     folder = family.folder
     dtypes: Any = {"default": dtype}
     if family.vae_float32:
@@ -79,7 +78,8 @@ def loaded(family: Family, told: Told, device: torch.device, dtype: torch.dtype)
         for part in folder.parts:
             refuse_unfilled(part, getattr(pipe, part, None))
         pipe.set_progress_bar_config(disable=True)
-        return pipe.to(device)
+        saving.place(pipe)
+        return pipe
 
 
 def _is_encoder(kind: str) -> bool:
@@ -164,7 +164,10 @@ def quiet() -> Generator[None]:
         log.set_verbosity_error()
         log.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            # Mochi asks for float32 on a CPU, which is what it has there anyway.
+            warnings.filterwarnings("ignore", "In CPU autocast", UserWarning)
+            yield
     finally:
         for log, (verbosity, bars) in zip(logs, before, strict=True):
             log.set_verbosity(verbosity)
@@ -179,9 +182,12 @@ def failures_told(folder: ModelFolder) -> Generator[None]:
         yield
     except ModelError as error:
         raise ModelError(f"the model {folder.name} cannot be loaded: {error}") from None
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise GeneratorError(_NO_MEMORY) from error
     except Exception as error:  # there are many libraries, and many ways to be broken
+        if ran_out(error):
+            raise OutOfMemory(
+                f"the memory does not suffice for the model {folder.name}; use a smaller one, or "
+                "set `generator.dtype=bfloat16`, or on a GPU `generator.offload=sequential`"
+            ) from error
         raise ModelError(
             f"the model {folder.name} in {folder.path} cannot be loaded: "
             f"{type(error).__name__}: {_first_line(error)}"
@@ -194,9 +200,8 @@ def filming_told() -> Generator[None]:
     try:
         yield
     except (RuntimeError, ValueError, TypeError, AttributeError, LookupError, MemoryError) as error:
-        full = ("out of memory", "can't allocate memory")
-        if isinstance(error, MemoryError) or any(sign in str(error) for sign in full):
-            raise GeneratorError(_NO_MEMORY) from error
+        if ran_out(error):
+            raise OutOfMemory("the memory did not suffice for this clip") from error
         raise GeneratorError(
             f"the model failed: {type(error).__name__}: {_first_line(error)}"
         ) from error

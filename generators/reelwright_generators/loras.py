@@ -7,6 +7,7 @@ Diffusers puts them in with peft, which the extra `lora` installs.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import struct
 from collections.abc import Generator, Sequence
@@ -16,7 +17,8 @@ from typing import Any
 
 from reelwright_core.errors import ModelError
 from reelwright_core.records import file_digest
-from reelwright_generators.generator import Lora
+from reelwright_generators.generator import Capability, Lora
+from reelwright_generators.saving import ran_out
 
 TAKING = (
     "AnimateDiff", "AnyFlow", "CogVideoX", "ConsisID", "HunyuanVideo", "LTX", "Mochi",
@@ -29,6 +31,12 @@ _ENDINGS = ("lora_A.weight", "lora_down.weight", "lora.down.weight")
 
 _EXPERTS = {"high_noise": "transformer", "low_noise": "transformer_2"}
 """Whom of two experts a file is for, if its name says so; else it is for both."""
+
+
+def can(pipeline: str) -> list[Capability]:
+    """`loras`, if the pipeline class of this name takes them."""
+    takes = pipeline.startswith(TAKING) and not pipeline.startswith("HunyuanVideo15")
+    return ["loras"] if takes else []
 
 
 def of_settings(told: Sequence[str]) -> tuple[Lora, ...]:
@@ -89,12 +97,23 @@ def record(loras: Sequence[Lora]) -> list[dict[str, Any]]:
     return [
         {
             "file": Path(lora.path).name,
-            "sha256": file_digest(Path(lora.path)),
+            "sha256": _digest(Path(lora.path)),
             "weight": lora.weight,
             **({"entity": lora.entity} if lora.entity else {}),
         }
         for lora in loras
     ]
+
+
+def _digest(path: Path) -> str:
+    stat = path.stat()
+    return _digest_of(path, stat.st_size, stat.st_mtime_ns)
+
+
+@functools.cache
+def _digest_of(path: Path, size: int, changed: int) -> str:
+    """Of a file that is read again only when its size or time has changed."""
+    return file_digest(path)
 
 
 @contextlib.contextmanager
@@ -130,6 +149,8 @@ def _put_on(pipe: Any, lora: Lora, name: str) -> str:
                 str(path.parent), adapter_name=name, load_into_transformer_2=True, **told
             )
     except Exception as error:  # every way of being of another model has its own
+        if ran_out(error):
+            raise
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
             f"the LoRA {lora.path} does not fit this model: {type(error).__name__}: {reason}; "
