@@ -30,6 +30,12 @@ class I2VGen(ModelScope):
     def needs(self) -> list[Capability]:
         return ["first_frame"]
 
+    def prepare(self, pipe: Any) -> None:
+        # It looks for CLIP's last norm where transformers 4 had it; as an attribute beside the
+        # modules, so that none is in the encoder twice.
+        if not hasattr(pipe.text_encoder, "text_model"):
+            pipe.text_encoder.__dict__["text_model"] = pipe.text_encoder
+
     def arguments(self, pipe: Any, request: Request, facts: Facts) -> Mapping[str, Any]:
         assert request.first_frame is not None
         return {

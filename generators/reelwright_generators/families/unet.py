@@ -40,7 +40,9 @@ class UNet(Family):
         """The side in pixels of the pictures that the U-Net was trained on."""
         told = self.folder.config("unet").get("sample_size")
         vae = self.folder.config("vae")
-        return told * 2 ** (len(vae["block_out_channels"]) - 1) if isinstance(told, int) else default
+        return (
+            told * 2 ** (len(vae["block_out_channels"]) - 1) if isinstance(told, int) else default
+        )
 
     def latent_channels(self, pipe: Any) -> int:
         return int(pipe.vae.config.latent_channels)
