@@ -33,6 +33,9 @@ _WEIGHTLESS_KINDS = (
     "Guidance",
 )  # fmt: skip
 
+IP_ADAPTER = "IPAdapter"
+"""The kind of a part `ip_adapter`: one file of weights without a config, loaded into a U-Net."""
+
 _UNUSED = ("safety_checker",)
 """Parts that image pipelines name and no video pipeline here takes: neither fetched nor read."""
 
@@ -213,6 +216,9 @@ def open_folder(
     weights: dict[str, tuple[str, ...]] = {}
     for part in weighty(parts):
         folder = folders[part]
+        if parts[part] == IP_ADAPTER:
+            weights[part] = _only(folder)
+            continue
         read_json(folder / "config.json")
         weights[part] = choose_weights(
             part,
@@ -229,7 +235,7 @@ def open_folder(
         pipeline=index.pipeline,
         parts=parts,
         options=index.options,
-        profile=_profile(path),
+        profile=read_profile(path),
         variant=variant,
         weights=weights,
         pickled=tuple(
@@ -281,10 +287,23 @@ def read_kind(folder: Path, part: str) -> tuple[str, str]:
             return "diffusers", kind
         if isinstance(kinds, list) and kinds and isinstance(kinds[0], str):
             return "transformers", kinds[0]
+    if part == "ip_adapter" and _only(folder):
+        return "diffusers", IP_ADAPTER
     raise ModelError(
         f"{folder} holds no `{part}`: a part from elsewhere has a `config.json` that names its "
         "class; name the folder or the hub id that has one"
     )
+
+
+def _only(folder: Path) -> tuple[str, ...]:
+    """The one file of weights in a folder without a config."""
+    found = sorted(path.name for path in folder.glob("*.safetensors"))
+    if len(found) != 1:
+        raise ModelError(
+            f"{folder} must hold one .safetensors file, the IP-Adapter's; "
+            f"it holds {', '.join(found) or 'none'}"
+        )
+    return tuple(found)
 
 
 def weighty(parts: Mapping[str, str]) -> list[str]:
@@ -432,7 +451,8 @@ def _names(path: Path, folder: Path, part: str) -> set[str]:
     return {file.name for file in folder.iterdir()}
 
 
-def _profile(path: Path) -> Profile:
+def read_profile(path: Path) -> Profile:
+    """What the model in the folder `path` was made for; its licence is that of its card."""
     file = path / PROFILE
     try:
         profile = Profile.model_validate(read_json(file)) if file.is_file() else Profile()

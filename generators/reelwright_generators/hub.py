@@ -30,6 +30,7 @@ from tqdm import tqdm
 
 from reelwright_core.errors import ModelError
 from reelwright_core.settings import Generator as Told
+from reelwright_generators.estimate import Model, Tensors, Weights, model_of
 from reelwright_generators.folder import (
     CARD,
     INDEX,
@@ -45,6 +46,7 @@ from reelwright_generators.folder import (
     read_index,
     read_json,
     read_kind,
+    read_profile,
     weighty,
 )
 
@@ -128,6 +130,23 @@ class Hub:
         with _told(model, revision):
             return self.get(model, folder.name, configs), listing
 
+    def headers(self, model: str, commit: str, names: Iterable[str]) -> Tensors:
+        """Type and shape of each tensor of some safetensors files; {} if one is of another kind.
+
+        Only the first bytes of each file are asked for, which say what is in it.
+        """
+        found: dict[str, tuple[str, tuple[int, ...]]] = {}
+        for name in names:
+            if not name.endswith(".safetensors"):
+                return {}
+            with _told(model, commit):
+                header = HfApi(endpoint=self.endpoint).parse_safetensors_file_metadata(
+                    model, name, revision=commit
+                )
+            for tensor, told in header.tensors.items():
+                found[tensor] = (str(told.dtype), tuple(told.shape))
+        return found
+
     def fetch(self, model: str, folder: Path, listing: Listing, names: Iterable[str]) -> None:
         """Fetches `names` into `folder`, if the disk has room for what is not there yet."""
         lacking = [name for name in names if not (folder / name).is_file()]
@@ -197,6 +216,78 @@ def open_model(model: str, told: Told, hub: Hub | None = None) -> ModelFolder:
     names = model_files(model, folder, listing.sizes, choice, without=extras)
     hub.fetch(model, folder, listing, names)
     return open_folder(folder, name=model, revision=folder.name, choice=choice, extras=extras)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """A model that was looked at: its JSON files are here, its weights need not be."""
+
+    folder: ModelFolder
+    """Whose `weights` may not be there."""
+    model: Model
+    fetches: int
+    """Bytes that are to be fetched before it can film."""
+    free: int
+    """Bytes that are free where they would lie."""
+
+
+def look(told: Told, hub: Hub | None = None) -> Look:
+    """What is known of the folder or hub model of the settings without fetching any weights.
+
+    Of a hub model that is not here, the JSON files are fetched, and of each weight file the
+    header, which names its tensors; parts from elsewhere are left out.
+    """
+    hub = hub or Hub()
+    choice = Choice(variant=told.variant, pickle=told.pickle)
+    path = Path(told.model).expanduser()
+    here = path if path.is_dir() else hub.folder(told.model, told.revision, INDEX)
+    if here is not None:
+        revision = None if here == path else here.name
+        with contextlib.suppress(ModelError) if revision else contextlib.nullcontext():
+            folder = open_folder(here, name=told.model, revision=revision, choice=choice)
+            return Look(folder=folder, model=model_of(folder), fetches=0, free=hub.free(here))
+    if not HUB_ID.fullmatch(told.model):
+        raise ModelError(f"{told.model!r} is no folder, and no hub id such as 'org/name'")
+    at, listing = hub.described(told.model, here.name if here else told.revision)
+    index = read_index(at / INDEX)
+    names = model_files(told.model, at, listing.sizes, choice)
+    weights = {
+        part: tuple(
+            name.removeprefix(f"{part}/")
+            for name in names
+            if name.startswith(f"{part}/") and name.endswith((".safetensors", ".bin"))
+        )
+        for part in weighty(index.parts)
+    }
+    folder = ModelFolder(
+        path=at, name=told.model, revision=at.name, pipeline=index.pipeline, parts=index.parts,
+        options=index.options, profile=read_profile(at), weights=weights,
+    )  # fmt: skip
+    parts = {
+        part: Weights(
+            kind=index.parts[part],
+            config=read_json(at / part / "config.json"),
+            bytes=sum(listing.sizes[f"{part}/{name}"] for name in files),
+            tensors=hub.headers(told.model, at.name, [f"{part}/{name}" for name in files]),
+        )
+        for part, files in weights.items()
+    }
+    return Look(
+        folder=folder,
+        model=Model(name=told.model, pipeline=index.pipeline, parts=parts),
+        fetches=sum(listing.sizes[name] for name in names if not (at / name).is_file()),
+        free=hub.free(at),
+    )
+
+
+def newer(model: str, revision: str | None, hub: Hub | None = None) -> tuple[str, str] | None:
+    """The commit in the cache and the hub's own, where a branch has moved on; asks the hub."""
+    hub = hub or Hub()
+    cached = hub.folder(model, revision, INDEX)
+    if cached is None:
+        return None
+    latest = hub.listing(model, revision).commit
+    return (cached.name, latest) if latest != cached.name else None
 
 
 def model_files(

@@ -259,6 +259,10 @@ class _Means:
     labels: bool
 
 
+FILES = dict.fromkeys(("revision", "variant", "pickle", "parts"), True)
+"""Settings that name a model's files, whose content its digest stands for."""
+
+
 class FilmNode(ShotNode):
     """Films the shot with the video model, from the noise plan and the sketch."""
 
@@ -315,6 +319,8 @@ class FilmNode(ShotNode):
     def _settings(self, inputs: Inputs) -> dict[str, Any]:
         told = self.context.settings.generator
         unused: dict[str, Any] = {"model": True, "noise": True, "outside": {"timeout"}}
+        # Where parts wait changes no pixel; LoRA files are in the generator's own digest.
+        unused |= {"offload": True, "loras": True}
         if not self._in_windows(inputs.shot):
             unused["long"] = True
         first = {"revision", "device", "dtype", "steps", "guidance"}
@@ -326,14 +332,15 @@ class FilmNode(ShotNode):
     def _means(self, inputs: Inputs) -> _Means:
         facts = self.context.crew.generator(self.options.model).facts()
         asked, noise, why = self.options.control, inputs.noise, None
-        control = None if asked == "none" else asked
+        control: SketchControl | None = None if asked == "none" else asked
         if control is not None and inputs.sketch is None:
             raise ModelError(
                 f"`control: {asked}` shows a sketch and this graph makes none; "
                 "add a node `sketch` before the film"
             )
-        if control is not None and control not in facts.controls:
-            takes = f"those of {', '.join(facts.controls)}" if facts.controls else "none"
+        followed: list[str] = list(facts.controls)
+        if control is not None and control not in followed:
+            takes = f"those of {', '.join(followed)}" if followed else "none"
             why = f"of control videos, {facts.name} ({facts.family}) takes {takes}"
             control = None
             if not _shows_sketch(noise) and "sketch" in facts.can:
@@ -415,7 +422,11 @@ class FilmNode(ShotNode):
         video = self.keep(
             inputs, "clip.mp4", lambda path: write_video(path, made.frames, fps=request.fps)
         )
-        return video, {**made.provenance, "warnings": warnings}
+        for warning in made.warnings:
+            self.context.say(
+                Event(kind="warning", text=warning, shot=inputs.shot.id, take=inputs.take)
+            )
+        return video, {**made.provenance, "warnings": [*warnings, *made.warnings]}
 
     def _windows(
         self, inputs: Inputs, request: Request, sketch: Path | None

@@ -265,8 +265,21 @@ def graph_draw(graph: str) -> None:
 
 
 @app.command()
-def doctor(as_json: AsJson = False) -> None:
-    """Says what is installed and reachable, and what to install for the rest."""
+def doctor(
+    model: Annotated[
+        str | None, typer.Option("--model", help="Estimate a clip of this folder or hub id.")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option("--size", metavar="WxH", help="Of the clip, such as 832x480.")
+    ] = None,
+    frames: Annotated[int | None, typer.Option("--frames", min=1, help="Of the clip.")] = None,
+    set_: Set = None,
+    as_json: AsJson = False,
+) -> None:
+    """Says what is installed and reachable; with a model, what a clip of it would take."""
+    if model is not None or size is not None or frames is not None:
+        _estimate(model, size, frames, _settings(set_), as_json)
+        return
     from reelwright.doctor import examine
 
     findings = examine()
@@ -278,6 +291,29 @@ def doctor(as_json: AsJson = False) -> None:
             print(f"{mark:8}{finding.name:22}{finding.says}")
     if any(finding.needed and not finding.ok for finding in findings):
         raise typer.Exit(1)
+
+
+def _estimate(
+    model: str | None, size: str | None, frames: int | None, given: dict[str, Any], as_json: bool
+) -> None:
+    from reelwright.doctor import estimate_clip, estimate_text
+    from reelwright_core.settings import load_settings
+
+    if model is not None:
+        given["generator.model"] = model
+    # The setting's own rules say what a size is.
+    clip = load_settings({"film.size": size}).film.size if size else None
+    made, seen = estimate_clip(given, size=clip, frames=frames)
+    fitting = made.fitting
+    data = {
+        **made.data(),
+        "fits": fitting.name if fitting else None,
+        "licence": seen.folder.profile.licence,
+        "revision": seen.folder.revision,
+        "fetches": seen.fetches,
+        "free": seen.free,
+    }
+    _print(as_json, data, estimate_text(made, seen))
 
 
 def _settings(given: list[str] | None) -> dict[str, Any]:

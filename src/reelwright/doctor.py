@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reelwright_core.errors import ReelwrightError
 from reelwright_core.records import Record
@@ -18,7 +18,9 @@ from reelwright_core.settings import Settings, load_settings
 from reelwright_core.takes import NoisePlan
 
 if TYPE_CHECKING:
+    from reelwright_generators.estimate import Device, Estimate
     from reelwright_generators.generator import Facts
+    from reelwright_generators.hub import Look
 
 _TRIED = 2
 """Steps that are filmed to tell how long a shot takes."""
@@ -78,9 +80,28 @@ def _model() -> Iterator[Finding]:
             f"{facts.frames} frames at {facts.fps}, from noise level {facts.noise_level}"
         )
         yield Finding(name="video model", ok=True, needed=True, says=says)
+        if facts.revision is not None:
+            yield from _revision(settings, facts)
         if settings.generator.model == "builtin":
             yield _speed(settings, facts)
     yield _endpoint(settings)
+
+
+def _revision(settings: Settings, facts: Facts) -> Iterator[Finding]:
+    """Whether the hub's branch has moved on; it is asked, and nothing is fetched."""
+    from reelwright_generators.hub import newer
+
+    told = settings.generator
+    try:
+        moved = newer(told.model, told.revision)
+    except ReelwrightError:
+        says = f"{facts.revision}, licence {facts.licence} (the hub does not answer)"
+        yield Finding(name="its commit", ok=True, needed=False, says=says)
+        return
+    says = f"{facts.revision}, licence {facts.licence}"
+    if moved is not None:
+        says += f"; the hub is at {moved[1]} now: generator.revision={moved[1]} would follow it"
+    yield Finding(name="its commit", ok=moved is None, needed=False, says=says)
 
 
 def _speed(settings: Settings, facts: Facts) -> Finding:
@@ -146,3 +167,129 @@ def _gpu() -> Finding:
         return Finding(name="gpu", ok=True, needed=False, says=says)
     says = f"none; films on {os.cpu_count()} CPU cores"
     return Finding(name="gpu", ok=False, needed=False, says=says)
+
+
+_TRIAL = 0.3
+"""Seconds that the CPU's speed is tried for."""
+
+
+def estimate_clip(
+    given: dict[str, Any], *, size: tuple[int, int] | None, frames: int | None
+) -> tuple[Estimate, Look]:
+    """What a clip of the model in the settings `given` takes on this machine.
+
+    Of a hub model that is not here only JSON files and the headers of its weights are fetched.
+    None for size and frames takes what the model was made for.
+    """
+    from reelwright_generators.estimate import estimate
+    from reelwright_generators.families import family_of
+    from reelwright_generators.hub import look
+
+    told = load_settings(given).generator
+    if told.model == "builtin":
+        from reelwright_generators import builtin
+
+        told = told.model_copy(update={"model": str(builtin.folder())})
+    seen = look(told)
+    published, profile = family_of(seen.folder).published(), seen.folder.profile
+    guidance = next(
+        value
+        for value in (told.guidance, profile.guidance, published.guidance)
+        if value is not None
+    )
+    device = _device(told.device)
+    # HunyuanVideo was distilled: it is told the guidance as a number, and runs once a step.
+    embedded = any(part.config.get("guidance_embeds") for part in seen.model.parts.values())
+    made = estimate(
+        seen.model,
+        device,
+        size=size or profile.size or published.size,
+        frames=frames or profile.frames or published.frames,
+        steps=told.steps or profile.steps or published.steps,
+        guided=guidance > 1 and not embedded,
+        dtype=("bfloat16" if device.is_gpu else "float32") if told.dtype == "auto" else told.dtype,
+    )
+    return made, seen
+
+
+def _device(asked: str) -> Device:
+    import torch
+
+    from reelwright_generators.estimate import CPU_UTILISATION, Device, gpu_speed
+
+    free = _free_memory()
+    if torch.cuda.is_available() and asked != "cpu":
+        name = torch.cuda.get_device_name(0)
+        speed, told = gpu_speed(name)
+        memory = torch.cuda.get_device_properties(0).total_memory
+        return Device(
+            name=name, memory=memory, speed=speed, speed_from=told, is_gpu=True,
+            machine_memory=free,
+        )  # fmt: skip
+    rows = 768
+    left, right = torch.ones(rows, rows), torch.ones(rows, rows)
+    left @ right
+    began, done = time.monotonic(), 0
+    while (took := time.monotonic() - began) < _TRIAL:
+        left @ right
+        done += 1
+    tried = 2 * rows**3 * done / took
+    return Device(
+        name=f"{os.cpu_count()} CPU cores", memory=free, speed=CPU_UTILISATION * tried,
+        speed_from=f"{CPU_UTILISATION:.0%} of {tried / 1e9:.0f} GFLOP/s, tried just now",
+        is_gpu=False, machine_memory=free,
+    )  # fmt: skip
+
+
+def _free_memory() -> int:
+    """Bytes of the machine's memory that programs can still take."""
+    try:
+        told = Path("/proc/meminfo").read_text(encoding="ascii")
+        return int(told.split("MemAvailable:")[1].split()[0]) * 1024
+    except (OSError, IndexError, ValueError):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def estimate_text(made: Estimate, seen: Look) -> str:
+    """An estimate for a person, with what it is made of."""
+    width, height = made.size
+    lines = [
+        f"{made.model} ({made.pipeline}), {width}x{height}, {made.frames} frames, "
+        f"{made.steps} steps, {made.dtype}: an estimate; nothing was loaded",
+        f"licence         {seen.folder.profile.licence or 'unknown'}",
+        "files           all here"
+        if not seen.fetches
+        else f"files           {seen.fetches / 1e9:.1f} GB are to be fetched; "
+        f"{seen.free / 1e9:.1f} GB are free there",
+    ]
+    for name, part in made.parts.items():
+        count = f"{part.parameters / 1e9:.2f} G" if part.parameters >= 1e8 else (
+            f"{part.parameters / 1e6:.1f} M"
+        )  # fmt: skip
+        lines.append(f"{name:<16}{part.kind}: {count} parameters, {_bytes(part.bytes)} loaded")
+    channels, latent_frames, latent_height, latent_width = made.latents
+    lines += [
+        f"tokens          {made.tokens} of latents {channels}x{latent_frames}x{latent_height}"
+        f"x{latent_width}; {made.operations / 1e12:.3g} TFLOP a call, {made.calls} calls",
+        f"time            about {_duration(made.seconds)} a clip on {made.device} "
+        f"({made.speed_from}); loading not counted",
+        f"memory          activations {_bytes(made.denoising_bytes)} while denoising, "
+        f"{_bytes(made.decoding_bytes)} while decoding",
+    ]
+    for way in made.ways:
+        told = ", ".join(f"{name}={value}" for name, value in way.settings.items())
+        mark = "fits" if way.fits else "too much"
+        lines.append(
+            f"  {mark:<10}{_bytes(way.bytes):>9}  {way.name}" + (f": {told}" if told else "")
+        )
+    if made.fitting is None:
+        lines.append("It does not fit here: film smaller or shorter, or take a smaller model.")
+    return "\n".join(lines)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 180 else f"{seconds / 60:.0f} min"
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
