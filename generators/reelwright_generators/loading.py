@@ -13,7 +13,7 @@ import transformers
 
 from reelwright_core.errors import GeneratorError, ModelError
 from reelwright_generators.families.family import Family
-from reelwright_generators.folder import ModelFolder
+from reelwright_generators.folder import IP_ADAPTER, ModelFolder
 from reelwright_generators.saving import OutOfMemory, Saving, ran_out
 from reelwright_generators.schedules import kind_of
 
@@ -62,7 +62,7 @@ def loaded(family: Family, saving: Saving, dtype: torch.dtype) -> Any:
         apart = {
             name: _part(folder, name, dtypes.get(name, dtype))
             for name in folder.parts
-            if name not in encoders and folder.is_apart(name)
+            if name not in encoders and folder.is_apart(name) and folder.parts[name] != IP_ADAPTER
         }
         pipe = family.pipeline_class().from_pretrained(
             folder.path,

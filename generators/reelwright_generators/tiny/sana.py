@@ -1,4 +1,4 @@
-"""A tiny Sana-Video: linear attention, Wan's autoencoder, a text encoder that is a language model."""
+"""A tiny Sana-Video: linear attention, Wan's autoencoder, a language model for text."""
 
 from __future__ import annotations
 
