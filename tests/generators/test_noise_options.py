@@ -208,8 +208,8 @@ def test_a_things_noise_goes_with_it_the_grounds_stays_and_the_uncovered_is_fres
     sketch, where = _crossing(13, 8)
     drawn = noise.draw(SHAPE, 3)
     moved = carried(drawn, sketch, Grid(spatial=8))
-    cells = where.reshape(13, 24, 8, 40, 8).all((2, 4))
-    core = np.zeros_like(cells)
+    cells: NDArray[np.bool_] = np.asarray(where.reshape(13, 24, 8, 40, 8).all((2, 4)))
+    core: NDArray[np.bool_] = np.zeros_like(cells)
     core[:, 9:15] = cells[:, 9:15]
     core[:, :, 1:] &= cells[:, :, :-1]
     core[:, :, :-1] &= cells[:, :, 1:]
@@ -397,9 +397,11 @@ def _film(folder: Path) -> DiffusionFilm:
 def _inputs(film: DiffusionFilm) -> list[torch.Tensor]:
     """What the transformer is given, step by step."""
     seen: list[torch.Tensor] = []
-    film.pipe.transformer.register_forward_pre_hook(
-        lambda module, args, told: seen.append(told["hidden_states"].clone()), with_kwargs=True
-    )
+
+    def see(module: Any, args: Any, told: dict[str, torch.Tensor]) -> None:
+        seen.append(told["hidden_states"].clone())
+
+    film.pipe.transformer.register_forward_pre_hook(see, with_kwargs=True)
     return seen
 
 
@@ -461,9 +463,11 @@ def test_a_region_kept_to_the_end_is_the_sketch_there(
 ) -> None:
     film = _film(tiny("flat", "unipc"))
     ends: list[torch.Tensor] = []
-    film.pipe.vae.post_quant_conv.register_forward_pre_hook(
-        lambda module, args: ends.append(args[0].clone())
-    )
+
+    def see(module: Any, args: tuple[torch.Tensor]) -> None:
+        ends.append(args[0].clone())
+
+    film.pipe.vae.post_quant_conv.register_forward_pre_hook(see)
     sketch = scene(seed=3)
     plan = NoisePlan(level=0.9, seed=5, regions=[Region(of="background", level=0.0)])
     request = replace(

@@ -82,7 +82,8 @@ def _layout(**more: Any) -> Layout:
 
 def _planned(folder: Path, options: dict[str, Any], **inputs: Any) -> NoisePlan:
     node = NoiseNode(NoiseNode.Options.model_validate(options), _context(folder))
-    return node.run(NoiseNode.Inputs(**{"shot": _shot(), "layout": _layout()} | inputs)).noise
+    given: dict[str, Any] = {"shot": _shot(), "layout": _layout(), **inputs}
+    return node.run(NoiseNode.Inputs(**given)).noise
 
 
 def _levels(plan: NoisePlan) -> list[tuple[str, float]]:
@@ -194,7 +195,7 @@ def test_clips_depend_on_all_that_they_use(tmp_path: Path) -> None:
         _depends(tmp_path, plain.model_copy(update={"noise": "flow"})),
         _depends(tmp_path, _planned(tmp_path, {"level": 1, "regions": {"dog": 0.2}})),
         _depends(tmp_path, plain, **{"generator.steps": 3}),
-        _depends(tmp_path, plain, **{"generator.offload": "model"}),
+        _depends(tmp_path, plain, **{"generator.cache": "taylor"}),
         _depends(tmp_path, plain, **{"generator.outside.url": "http://a"}),
     ]
     assert all(a != b for i, a in enumerate(every) for b in every[:i])
