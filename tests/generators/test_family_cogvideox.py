@@ -113,6 +113,16 @@ def test_what_evens_out_the_pairs_of_1_5_stands_before_the_first_latent(
     assert not torch.equal(levels[:, :, 1], levels[:, :, 2])
 
 
+def test_noise_moves_with_the_sketch_from_its_own_first_latent_on(
+    built: Callable[..., Path],
+) -> None:
+    family = family_of(open_folder(built(version="1.5"), name="tiny"))
+    plan = NoisePlan(level=1.0, seed=5, noise="flow")
+    drawn = noise.of_plan(plan, (1, 4, 4, 4, 8), request=REQUEST, family=family)
+    assert torch.equal(drawn[:, :, 0], drawn[:, :, 1])  # nothing has moved before it
+    assert not torch.equal(drawn[:, :, 1], drawn[:, :, 2])
+
+
 def test_guidance_stays_what_was_asked_in_every_step(built: Callable[..., Path]) -> None:
     family = family_of(open_folder(built(version="5B"), name="tiny"))
     film = DiffusionFilm(family, _told(built(version="5B")))
