@@ -377,7 +377,7 @@ class LongFilm:
         sketch = part(self._sketch)
         level, regions = whole.noise.level, _shifted(whole.noise, window)
         if past is not None and self._way == "kept frames":
-            if sketch is None or level >= 1:
+            if sketch is None or not _shows(whole.noise):
                 sketch, level = _held(past[-1:], count), min(level, self._told.hold)
             if begins:
                 sketch = np.concatenate([past, sketch[len(past) :]])
@@ -495,6 +495,12 @@ def _held(video: Frames, count: int) -> Frames:
     """The first frames, and the last one again if there are too few."""
     missing = count - len(video)
     return np.concatenate([video, np.repeat(video[-1:], missing, axis=0)]) if missing > 0 else video
+
+
+def _shows(noise: NoisePlan) -> bool:
+    """Whether a clip of this plan has anything of its sketch."""
+    kept = noise.regions or noise.low_frequencies is not None or noise.noise == "flow"
+    return noise.level < 1 or bool(kept)
 
 
 def _shifted(noise: NoisePlan, window: Window) -> list[Region]:
