@@ -166,6 +166,7 @@ def _request(facts: Facts) -> Request:
         fps=facts.fps,
         noise=_noise(1.0),
         first_frame=scene[:1] if "first_frame" in facts.needs else None,
+        last_frame=scene[-1:] if "last_frame" in facts.needs else None,
         control=control if "control" in facts.needs else None,
     )
 

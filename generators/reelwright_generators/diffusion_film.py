@@ -126,6 +126,7 @@ class DiffusionFilm:
         course = Course(
             pipe.scheduler, level=plan.level, steps=facts.steps, start=plan.start, on_step=stepped
         )
+        course.by_frame = family.by_frame(request)
         drawn = noise.of_plan(plan, family.shape(pipe, request), request=request, family=family)
         latents = drawn
         if noise.needs_sketch(plan):

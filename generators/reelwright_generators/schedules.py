@@ -145,6 +145,11 @@ class Course:
         """Set before the pipeline is called, if parts are to follow the sketch."""
         self.meet: Callable[[torch.Tensor], torch.Tensor] | None = None
         """What exchanges the model's answers, if clips are denoised together."""
+        self.by_frame = 0
+        """Parts of a clip whose latent frames are each stepped by a copy of the scheduler, as by
+        diffusion forcing; 0 where one steps them all, and its copies are of something else."""
+        self._frames: list[Any] = []
+        self._taken: list[int] = []
         self._own, self._asked, self._start, self._on_step = scheduler, level, start, on_step
         self.level = level
         """σ of the first latents: as asked in flow models and, below their highest, in Euler ones;
@@ -205,6 +210,11 @@ class Course:
         """What the subclass does once the schedule is set."""
         if scheduler is self._owner:
             self.stock = levels_of(scheduler)
+        elif self.by_frame:
+            if any(self._taken):  # another part begins
+                self._frames, self._taken = [], []
+            self._frames.append(scheduler)
+            self._taken.append(0)
         if self._asked < 1:
             self._shorten(scheduler)
         if (self._asked < 1 or self.kept is not None) and hasattr(scheduler, "final_alpha_cumprod"):
@@ -274,26 +284,45 @@ class Course:
     def step(self, scheduler: Any, take: Callable[..., Any], told: inspect.BoundArguments) -> Any:
         """What the subclass does instead of a step."""
         if scheduler is not self._owner:
+            if self.by_frame:
+                return self._step_frame(scheduler, take, told)
             return take(*told.args, **told.kwargs)
         values = told.arguments
         if self.meet is not None:
             values["model_output"] = self.meet(values["model_output"])
         if self.kept is not None:
-            values["model_output"] = self._held(
-                scheduler, values["model_output"], values["sample"], values["timestep"], self.kept
-            )
+            values["model_output"] = self._held(scheduler, values, self.kept, self.done)
         out = take(*told.args, **told.kwargs)
-        self.done += 1
-        if self._on_step is not None:
-            self._on_step(self.done, len(self.levels))
+        self._count()
         return out
 
-    def _held(
-        self, scheduler: Any, answer: torch.Tensor, sample: torch.Tensor, timestep: Any, kept: Kept
-    ) -> torch.Tensor:
-        now, then = [*self.levels, 0.0][self.done : self.done + 2]
+    def _step_frame(
+        self, scheduler: Any, take: Callable[..., Any], told: inspect.BoundArguments
+    ) -> Any:
+        frame = next(i for i, own in enumerate(self._frames) if own is scheduler)
+        values, done = told.arguments, self._taken[frame]
+        # Diffusers passes a view and writes the result into it, under a solver that remembers it.
+        values["sample"] = values["sample"].clone()
+        if self.kept is not None:
+            kept = Kept(clean=self.kept.clean[:, :, frame], level=self.kept.level[:, :, frame])
+            values["model_output"] = self._held(scheduler, values, kept, done)
+        out = take(*told.args, **told.kwargs)
+        self._taken[frame] += 1
+        # Those that a part begins with are clean already and take no steps; the last one does.
+        if frame == len(self._frames) - 1:
+            self._count()
+        return out
+
+    def _count(self) -> None:
+        self.done += 1
+        if self._on_step is not None:
+            self._on_step(self.done, len(self.levels) * max(1, self.by_frame))
+
+    def _held(self, scheduler: Any, values: dict[str, Any], kept: Kept, done: int) -> torch.Tensor:
+        answer, sample, timestep = (values[name] for name in ("model_output", "sample", "timestep"))
+        now, then = [*self.levels, 0.0][done : done + 2]
         if now == then:  # a step that is taken twice
-            now = self.levels[self.done - 1]
+            now = self.levels[done - 1]
         places = (kept.level.to(answer.device) < (now + then) / 2).expand(answer.shape)
         if not places.any():
             return answer

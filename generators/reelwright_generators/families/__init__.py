@@ -29,6 +29,10 @@ MODULES = {
     "StableDiffusionPipeline": "animatediff",
     "StableVideoDiffusionPipeline": "svd",
     "TextToVideoSDPipeline": "modelscope",
+    "SkyReelsV2DiffusionForcingPipeline": "skyreels",
+    "SkyReelsV2Pipeline": "skyreels",
+    "WanVACEPipeline": "vace",
+    "WanImageToVideoPipeline": "wan",
     "WanPipeline": "wan",
 }
 """The module of each pipeline class that is known; each has a `make`, from folder to family."""

@@ -149,7 +149,7 @@ class Family:
         return ["text", "negative_prompt", "sketch", "regions", "seeds"]
 
     def needs(self) -> list[Capability]:
-        """What every request has to bring: `control`, or `first_frame` (or a sketch)."""
+        """What every request has to bring: `control`; frames (or a sketch, for its own)."""
         return []
 
     def controls(self) -> list[ControlKind]:
@@ -188,6 +188,13 @@ class Family:
                 f"which diffusers {diffusers.__version__} does not have"
             )
         return found
+
+    def by_frame(self, request: Request) -> int:
+        """In how many parts the latent frames are each stepped by a copy of the scheduler.
+
+        0 where one scheduler steps them all.
+        """
+        return 0
 
     def prepare(self, pipe: Any) -> None:
         """Changes what the family needs changed in a pipeline that has just been loaded."""
