@@ -211,6 +211,46 @@ def magnitude_ratios(
     return [1.0, *np.exp(np.diff(there)).tolist()]
 
 
+@contextlib.contextmanager
+def lengthening(pipe: Any) -> Generator[Callable[[int], list[float]]]:
+    """Watches one clip of `pipe`; what it gives then tells the `fit` of `mag` for so many steps."""
+    entered: list[Any] = []
+    lengths: list[torch.Tensor] = []
+    handles: list[Any] = []
+
+    def enter(block: Any, args: Any, kwargs: Any) -> None:
+        known: Any = TransformerBlockRegistry.get(type(block))
+        name = known.hidden_states_argument_name
+        entered[:] = [known._get_parameter_from_args_kwargs(name, args, kwargs)]
+
+    def leave(block: Any, args: Any, made: Any) -> None:
+        known: Any = TransformerBlockRegistry.get(type(block))
+        tokens = made[known.return_hidden_states_index] if isinstance(made, tuple) else made
+        lengths.append((tokens - entered.pop()).float().norm(dim=-1))
+
+    def ratios(steps: int) -> list[float]:
+        calls = len(lengths) // steps  # one for each guidance branch
+        grown = [
+            float((now / before.clamp(min=1e-8)).mean())
+            for before, now in zip(lengths, lengths[calls:], strict=False)
+        ]
+        each = [grown[i : i + calls] for i in range(0, len(grown), calls)]
+        return [1.0, *(sum(step) / len(step) for step in each)]
+
+    plan = Plan(cache="mag")
+    for name in ("transformer", "transformer_2"):
+        model = getattr(pipe, name, None)
+        if model is not None:
+            blocks = _parts(plan, model)
+            handles.append(blocks[0].register_forward_pre_hook(enter, with_kwargs=True))
+            handles.append(blocks[-1].register_forward_hook(leave))
+    try:
+        yield ratios
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 def _taylor(
     plan: Plan, model: Any, levels: Sequence[float], course: Course, parts: list[Any]
 ) -> None:

@@ -18,6 +18,7 @@ from reelwright_generators import loras, saving
 from reelwright_generators.caches import plan_of
 from reelwright_generators.families.family import Family
 from reelwright_generators.generator import (
+    Capability,
     Control,
     Facts,
     InItsWords,
@@ -52,7 +53,9 @@ class DiffusionGenerator:
     def facts(self) -> Facts:
         """What this model is; the settings' steps and guidance win over its own."""
         folder, told, published = self._family.folder, self._told, self._family.published()
-        profile = folder.profile
+        profile, able = folder.profile, self._family.can()
+        # Who can be given latents with a sketch in them can be given any.
+        shared: list[Capability] = ["shared_noise"] if "sketch" in able else []
         return Facts(
             name=profile.name or folder.name,
             family=self._family.name,
@@ -66,7 +69,7 @@ class DiffusionGenerator:
             guidance=_first(told.guidance, profile.guidance, published.guidance),
             noise_level=profile.noise_level or published.noise_level,
             licence=profile.licence or "unknown",
-            can=[*self._family.can(), "shared_noise", *loras.can(folder.pipeline)],
+            can=[*able, *shared, *loras.can(folder.pipeline)],
             controls=self._family.controls(),
             needs=self._family.needs(),
         )
@@ -127,7 +130,7 @@ class DiffusionGenerator:
         """Films `request`; the same request gives the same bytes on one machine."""
         self.check(request)
         with self._lock:
-            made: Made = self._ready().film(
+            made: Made = self.loaded().film(
                 self._ours(request), facts=self.facts(), on_step=on_step
             )
         return self._theirs(made, request)
@@ -166,7 +169,7 @@ class DiffusionGenerator:
         """Films clips together: `overlaps[i]` frames at the end of one begin the next one too."""
         self.refuse_joined(requests, overlaps)
         with self._lock:
-            made: list[Made] = self._ready().film_joined(
+            made: list[Made] = self.loaded().film_joined(
                 [self._ours(request) for request in requests],
                 [self._family.grid.latent_frames(overlap) for overlap in overlaps],
                 facts=self.facts(),
@@ -174,7 +177,8 @@ class DiffusionGenerator:
             )
         return [self._theirs(one, asked) for one, asked in zip(made, requests, strict=True)]
 
-    def _ready(self) -> Any:
+    def loaded(self) -> Any:
+        """The `DiffusionFilm` behind it; the first call takes as long as loading does."""
         if self._film is None:
             # Only here: torch takes seconds to import, and facts and checks do without.
             from reelwright_generators.diffusion_film import DiffusionFilm
