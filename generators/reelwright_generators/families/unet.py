@@ -16,10 +16,7 @@ _MOST_PIXELS = 8192
 
 
 class UNet(Family):
-    """Pictures encoded one by one, and steps of DDIM, DPM++ or Euler.
-
-    Of the places in a family's list of abilities, FreeU is one for all of these, and for no other.
-    """
+    """Pictures encoded one by one, and steps of DDIM, DPM++ or Euler."""
 
     kinds: ClassVar[tuple[str, ...]] = ("variance preserving", "variance exploding")
 
