@@ -35,6 +35,7 @@ from reelwright_graphs.events import Event
 from reelwright_graphs.graph_file import END as LAST
 from reelwright_graphs.graph_file import GIVEN, GraphFile, NodeLine
 from reelwright_graphs.graph_file import START as FIRST
+from reelwright_graphs.identities import of_shot
 from reelwright_graphs.nodes import Context, Resource, Stopped
 
 State = dict[str, Any]
@@ -201,6 +202,7 @@ def _shot_runner(line: NodeLine, context: Context, limits: Limits) -> Callable[[
             "take": 1,
             "prompt": shot.prompt,
             "takes": [],
+            "identities": [each.model_dump(mode="json") for each in of_shot(board, shot)],
             "runs": {},
         }
         try:

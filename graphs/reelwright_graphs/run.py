@@ -29,6 +29,7 @@ from reelwright_core.storyboards import read_storyboard, write_storyboard
 from reelwright_core.takes import Artifact, Film
 from reelwright_core.yaml_file import parse_yaml, write_yaml
 from reelwright_generators.folder import Fetching
+from reelwright_graphs import identities
 from reelwright_graphs.build import Limits, build, load_results, load_storyboard
 from reelwright_graphs.checkpoints import checkpoints
 from reelwright_graphs.crew import Crew
@@ -94,6 +95,9 @@ def film(
         crew.commits = read_run(out).commits if out and (out / RUN).is_file() else {}
     _tell_fetching(crew, on_event)
     script, storyboard = _read(source)
+    beside = _folder_of(source)
+    if storyboard is not None:
+        identities.check(storyboard, beside)
     record = RunRecord(
         seed=seed,
         graph=next(iter(checked.texts())),
@@ -109,7 +113,7 @@ def film(
         storyboard = _planned_offline(script, crew)
     with locked(folder):
         if not (folder / RUN).exists():
-            _begin(folder, record, checked, storyboard)
+            _begin(folder, record, checked, storyboard, beside)
         return _go(folder, record, checked, crew, on_event=on_event, review=review)
 
 
@@ -197,6 +201,13 @@ def _names_yaml(text: str) -> bool:
     return "\n" not in text and text.endswith((".yaml", ".yml")) and len(text) < 4096
 
 
+def _folder_of(source: Source) -> Path:
+    """Where the files that a storyboard names are."""
+    if isinstance(source, Path) or (isinstance(source, str) and _names_yaml(source)):
+        return Path(source).parent
+    return Path()
+
+
 def _title(source: Source, script: Script | None, storyboard: Storyboard | None) -> str:
     if isinstance(source, Path):
         return source.stem
@@ -250,12 +261,17 @@ def _planned_offline(script: Script, crew: Crew) -> Storyboard | None:
 
 
 def _begin(
-    folder: Path, record: RunRecord, graph: GraphFile, storyboard: Storyboard | None
+    folder: Path,
+    record: RunRecord,
+    graph: GraphFile,
+    storyboard: Storyboard | None,
+    beside: Path,
 ) -> None:
     """Lays out the folder; run.yaml comes last, so a folder with it is whole."""
     for name, text in graph.texts().items():
         write_text(folder / GRAPHS / name, text)
     if storyboard is not None:
+        identities.bring(storyboard, beside, folder)
         write_storyboard(folder / STORYBOARD, storyboard)
     write_yaml(folder / RUN, record.data())
 

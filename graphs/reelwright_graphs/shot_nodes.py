@@ -15,7 +15,7 @@ from reelwright_core.errors import ModelError
 from reelwright_core.files import write_json, write_text
 from reelwright_core.records import Record, digest
 from reelwright_core.settings import Brain
-from reelwright_core.story import Layout, Shot
+from reelwright_core.story import Identity, Layout, Shot
 from reelwright_core.takes import (
     Artifact,
     Clip,
@@ -31,6 +31,7 @@ from reelwright_core.takes import (
     Take,
 )  # fmt: skip
 from reelwright_core.video import Frames, read_video, write_video
+from reelwright_graphs import identities
 from reelwright_graphs.events import Event
 from reelwright_graphs.nodes import Node, Stopped
 
@@ -288,6 +289,7 @@ class FilmNode(ShotNode):
         noise: NoisePlan
         sketch: Sketch | None = None
         layout: Layout | None = None
+        identities: list[Identity] = []
 
     class Outputs(Record):
         clip: Clip
@@ -314,7 +316,13 @@ class FilmNode(ShotNode):
             depends |= {"masks": sketch.masks.sha256, "things": sketch.things}
         if means.control == "depth":
             depends["nearness"] = _nearness(inputs)
+        if shown := self._identities(inputs)[0]:
+            depends["identities"] = identities.digests(shown, self.context.run)
         return depends
+
+    def _identities(self, inputs: Inputs) -> tuple[list[Identity], list[str]]:
+        facts = self.context.crew.generator(self.options.model).facts()
+        return identities.usable(inputs.identities, facts)
 
     def _settings(self, inputs: Inputs) -> dict[str, Any]:
         told = self.context.settings.generator
@@ -354,7 +362,10 @@ class FilmNode(ShotNode):
             or noise.noise == "flow"
             or control is not None
             or "first_frame" in facts.needs,
-            labels=named or control in ("edges", "masks", "depth"),
+            # A picture is shown where its entity is, by models that can do that.
+            labels=named
+            or control in ("edges", "masks", "depth")
+            or any(each.references for each in self._identities(inputs)[0]),
         )
 
     def _in_windows(self, shot: Shot) -> bool:
@@ -374,6 +385,14 @@ class FilmNode(ShotNode):
             prompt=inputs.prompt, size=shot.size, frames=shot.frames, fps=shot.fps,
             noise=means.noise,
         )  # fmt: skip
+        shown, left_out = self._identities(inputs)
+        self._warned(inputs, left_out)
+        if shown:
+            request = replace(
+                request,
+                references=identities.references(shown, self.context.run),
+                loras=identities.loras(shown, self.context.run),
+            )
         if sketch is not None and means.labels:
             with np.load(self.context.store.path(sketch.masks)) as masks:
                 request = replace(request, labels=masks["labels"], things=tuple(sketch.things))

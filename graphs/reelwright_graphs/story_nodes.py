@@ -15,6 +15,7 @@ from reelwright_core.story import Storyboard
 from reelwright_core.storyboards import read_storyboard, write_storyboard
 from reelwright_core.takes import Artifact, ShotResult
 from reelwright_core.video import read_video
+from reelwright_graphs import identities
 from reelwright_graphs.build import load_results, load_storyboard
 from reelwright_graphs.events import Event
 from reelwright_graphs.nodes import Node
@@ -61,6 +62,7 @@ class PlanNode(_StoryNode):
                 file, planner.storyboard(Script.model_validate(script), picture=picture)
             )
         storyboard = read_storyboard(file)
+        identities.check(storyboard, context.run)
         aside = context.store.aside("storyboard.json")
         write_json(aside, storyboard.data())
         shots = len(storyboard.shots)

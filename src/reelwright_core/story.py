@@ -293,6 +293,34 @@ class Shot(Record):
         return self
 
 
+def _beside(path: str) -> str:
+    parts = path.split("/")
+    if "\\" in path or "\0" in path or ":" in path or {"", ".", ".."} & set(parts):
+        raise ValueError(f"a file lies in the storyboard's folder or below it, got {path!r}")
+    return path
+
+
+Beside = Annotated[str, AfterValidator(_beside)]
+"""A file's path from the storyboard's folder on, with forward slashes."""
+
+
+class LoraFile(Record):
+    """Weights that are added to a model's own."""
+
+    path: Annotated[Beside, Field(pattern=r"\.safetensors$")]
+    weight: float = Field(default=1.0, ge=-10, le=10)
+
+
+class Identity(Record):
+    """What an entity or a place looks like, in every shot that has it."""
+
+    of: str
+    """The id of an entity, or a place."""
+    references: list[Beside] = []
+    """Pictures: PNG, JPEG or WebP."""
+    loras: list[LoraFile] = []
+
+
 class Story(Stored):
     """The script understood: title, style, who and where; its shots are in the storyboard."""
 
@@ -304,8 +332,18 @@ class Story(Stored):
     cast: list[Entity] = []
     """Everyone and everything that is seen, with stable ids."""
     places: list[Place] = []
+    identities: list[Identity] = []
+    """What some of them look like in every shot, for models that can be shown it."""
     script: str = ""
     """The script's own words."""
+
+    @model_validator(mode="after")
+    def _one_identity_each(self) -> Story:
+        named = [identity.of for identity in self.identities]
+        for name in named:
+            if named.count(name) > 1:
+                raise ValueError(f"{name!r} has two `identities`; give it one with all its files")
+        return self
 
 
 class Storyboard(Stored):
@@ -323,6 +361,20 @@ class Storyboard(Stored):
             if shot.id in seen:
                 raise ValueError(f"two shots share the id {shot.id!r}")
             seen.add(shot.id)
+        return self
+
+    @model_validator(mode="after")
+    def _identities_are_seen(self) -> Storyboard:
+        story = self.story
+        known = {*(entity.id for entity in story.cast), *story.places}
+        for shot in self.shots:
+            known |= {*(entity.id for entity in shot.scene_graph.entities), shot.place}
+        for identity in story.identities:
+            if identity.of not in known:
+                raise ValueError(
+                    f"`identities`: no entity and no place is called {identity.of!r}; "
+                    f"there are: {', '.join(sorted(known))}"
+                )
         return self
 
     def left_out(self) -> Iterator[LeftOut]:

@@ -24,10 +24,12 @@ from reelwright_core.story import (
     Entity,
     Event,
     FrameSpan,
+    Identity,
     Keyframe,
     Layout,
     LeftOut,
     Line,
+    LoraFile,
     Relation,
     SceneGraph,
     Shot,
@@ -244,6 +246,7 @@ _NAMES: Mapping[type[BaseModel], str] = {
     FrameSpan: "a frame span",
     Layout: "a layout", Track: "a track", Keyframe: "a keyframe", Line: "a line of dialogue",
     LeftOut: "a left-out word", Beat: "a beat",
+    Identity: "an identity", LoraFile: "a LoRA file",
 }  # fmt: skip
 
 
