@@ -67,7 +67,11 @@ def _calls(folder: Path, request: Request, **settings: Any) -> tuple[int, int, A
     family = family_of(open_folder(folder, name="tiny"))
     film = DiffusionFilm(family, _told(folder, **settings))
     calls: list[Any] = []
-    film.pipe.transformer.register_forward_pre_hook(lambda module, args: calls.append(1))
+
+    def count(module: Any, args: Any) -> None:
+        calls.append(module)
+
+    film.pipe.transformer.register_forward_pre_hook(count)
     made = film.film(request, facts=_load(folder, **settings).facts(), on_step=None)
     return len(calls), made.provenance["steps"], film.pipe
 

@@ -76,9 +76,8 @@ def _first(version: str) -> Any:
             1, HunyuanVideoTransformer3DModel,
             in_channels=_CHANNELS * (2 if picture else 1), out_channels=_CHANNELS,
             num_attention_heads=2, attention_head_dim=10, num_layers=1, num_single_layers=1,
-            num_refiner_layers=1,
-            guidance_embeds=version == "1.0", text_embed_dim=TEXT, pooled_projection_dim=TEXT,
-            rope_axes_dim=(2, 4, 4),
+            num_refiner_layers=1, guidance_embeds=version == "1.0", text_embed_dim=TEXT,
+            pooled_projection_dim=TEXT, rope_axes_dim=(2, 4, 4),
         ),
         scheduler=euler(shift=7.0),
     )  # fmt: skip
@@ -86,6 +85,7 @@ def _first(version: str) -> Any:
 
 def _later() -> Any:
     words = tokenizer()
+    rope: dict[str, Any] = {"rope_scaling": {"type": "default", "mrope_section": [1, 1, 2]}}
     words.chat_template = "{{ '. ' * " + str(_SKIPPED) + " }}{{ messages[-1]['content'] }}"
     return HunyuanVideo15Pipeline(
         tokenizer=words,
@@ -94,8 +94,7 @@ def _later() -> Any:
             config=Qwen2_5_VLTextConfig(
                 vocab_size=len(words), hidden_size=TEXT, intermediate_size=32,
                 num_hidden_layers=_LAYERS, num_attention_heads=2, num_key_value_heads=2,
-                rope_scaling={"type": "default", "mrope_section": [1, 1, 2]},
-                bos_token_id=1, eos_token_id=1, pad_token_id=0,
+                bos_token_id=1, eos_token_id=1, pad_token_id=0, **rope,
             ),
         ),
         tokenizer_2=ByT5Tokenizer(),
