@@ -10,6 +10,7 @@ import contextlib
 import functools
 import json
 import struct
+import warnings
 from collections.abc import Generator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +22,7 @@ from reelwright_generators.generator import Capability, Lora
 from reelwright_generators.saving import ran_out
 
 TAKING = (
-    "AnimateDiff", "AnyFlow", "CogVideoX", "ConsisID", "HunyuanVideo", "LTX", "Mochi",
+    "AnimateDiff", "AnyFlow", "CogVideoX", "ConsisID", "Hunyuan", "LTX", "Mochi",
     "SkyReelsV2", "TextToVideoSD", "VideoToVideoSD", "Wan",
 )  # fmt: skip
 """What the names of the pipelines that take LoRA files begin with."""
@@ -128,7 +129,10 @@ def worn(pipe: Any, loras: Sequence[Lora]) -> Generator[None]:
     if not hasattr(pipe, "load_lora_weights"):
         raise ModelError(f"{type(pipe).__name__} takes no LoRA files: leave them out")
     try:
-        names = [_put_on(pipe, lora, f"lora{i}") for i, lora in enumerate(loras)]
+        with warnings.catch_warnings():
+            # Several at once are meant.
+            warnings.filterwarnings("ignore", message="Already found a `peft_config`")
+            names = [_put_on(pipe, lora, f"lora{i}") for i, lora in enumerate(loras)]
         pipe.set_adapters(names, [lora.weight for lora in loras])
         yield
     finally:
