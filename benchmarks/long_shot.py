@@ -1,7 +1,7 @@
 """Long and joined shots on the built-in model: memory, drift, and the jump where windows meet.
 
     python benchmarks/long_shot.py memory   # 15 s and 60 s, each in a process of its own
-    python benchmarks/long_shot.py drift    # a 30 s shot from each start and overlap
+    python benchmarks/long_shot.py drift    # a 15 s shot from each start and overlap
     python benchmarks/long_shot.py joins    # two prompts in one place: hard cut, kept, blended
 
 Prints Markdown. `--pictures FOLDER` keeps a contact sheet of every shot.
@@ -156,7 +156,7 @@ def jumps(frames: Frames) -> NDArray[np.float64]:
 
 def drift(pictures: Path | None) -> None:
     """What the start of later windows and their overlap do."""
-    generator, frames = load(Told(model="builtin")), 30 * 8
+    generator, frames = load(Told(model="builtin")), 15 * 8
     guide = sketched(planned(PROMPT, frames))
     ways: list[tuple[str, Long, bool]] = [
         ("pure noise", Long(hold=1.0), False),

@@ -448,7 +448,7 @@ class LongFilm:
             seen = look(one.frames)
             self._first_look = self._first_look or seen
             how = "joined" if window.joined else "kept" if number + index else None
-            told = {
+            told: dict[str, Any] = {
                 "first": window.first,
                 "frames": window.frames,
                 **({how: window.overlap} if how else {}),

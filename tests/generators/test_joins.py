@@ -98,7 +98,9 @@ def test_a_flat_models_clips_are_the_same_in_their_overlap(
 ) -> None:
     generator = _generator(tiny("flat", scheduler))
     told: list[tuple[int, int]] = []
-    one, two = generator.generate_joined([ASKED, OTHER], [4], lambda *step: told.append(step))
+    one, two = generator.generate_joined(
+        [ASKED, OTHER], [4], lambda done, of: told.append((done, of))
+    )
     # Its decoder sees each frame alone; what differs is the rounding of another batch.
     assert np.abs(one.frames[-4:].astype(int) - two.frames[:4]).max() <= 1
     alone = generator.generate(ASKED).frames

@@ -243,7 +243,10 @@ def test_when_a_shot_is_filmed_in_windows() -> None:
 
 def test_steps_are_counted_over_all_windows(recording: Recording) -> None:
     told: list[tuple[int, int]] = []
-    _frames(LongFilm(recording, ASKED, Long(overlap=3, hold=1.0)), lambda *s: told.append(s))
+    _frames(
+        LongFilm(recording, ASKED, Long(overlap=3, hold=1.0)),
+        lambda done, of: told.append((done, of)),
+    )
     assert told == [(done, 24) for done in range(1, 25)]
 
 
