@@ -178,6 +178,12 @@ def test_control_that_it_cannot_follow_is_refused(
         generator.check(replace(REQUEST, control=control))
 
 
+def test_a_pose_model_follows_poses_alone(tmp_path: Path) -> None:
+    folder = cogvideox.build(tmp_path / "CogVideoX-Fun-V1.1-5b-Pose", by="control")
+    with pytest.raises(ModelError, match="follows control videos of pose, got depth"):
+        _load(folder).check(replace(REQUEST, control=CONTROL))
+
+
 def test_fun_models_that_cannot_be_filmed_are_refused(built: Callable[..., Path]) -> None:
     with pytest.raises(ModelError, match="give it a CogVideoXDDIMScheduler"):
         _load(built(version="5B", by="control", scheduler="dpm"))

@@ -131,7 +131,8 @@ class Fun(CogVideoX):
         return ["control"]
 
     def controls(self) -> list[ControlKind]:
-        return _CONTROLS
+        # CogVideoX-Fun-V1.1-5b-Pose and its like; nothing but their name tells them apart.
+        return ["pose"] if self.folder.name.lower().endswith("-pose") else _CONTROLS
 
     def check(self, request: Request) -> list[str]:
         if request.control is not None and request.control.scale != 1:
