@@ -68,11 +68,11 @@ def told_fixture() -> Iterator[Callable[[Any], list[dict[str, Any]]]]:
 
     def watch(part: Any) -> list[dict[str, Any]]:
         calls: list[dict[str, Any]] = []
-        hooks.append(
-            part.register_forward_pre_hook(
-                lambda module, args, told: calls.append(dict(told)), with_kwargs=True
-            )
-        )
+
+        def keep(module: Any, args: Any, told: dict[str, Any]) -> None:
+            calls.append(dict(told))
+
+        hooks.append(part.register_forward_pre_hook(keep, with_kwargs=True))
         return calls
 
     yield watch

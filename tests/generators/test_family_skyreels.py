@@ -69,9 +69,11 @@ def test_it_conforms_and_is_proved(folders: Callable[[bool], Path], forcing: boo
 
 def test_every_frame_is_told_its_timestep(film: DiffusionFilm) -> None:
     calls: list[dict[str, Any]] = []
-    film.pipe.transformer.register_forward_pre_hook(
-        lambda module, args, told: calls.append(dict(told)), with_kwargs=True
-    )
+
+    def keep(module: Any, args: Any, told: dict[str, Any]) -> None:
+        calls.append(dict(told))
+
+    film.pipe.transformer.register_forward_pre_hook(keep, with_kwargs=True)
     film.film(_request(0.6), facts=load(film.told).facts(), on_step=None)
     assert calls[0]["timestep"].tolist() == [[600] * 5]
     assert calls[0]["fps"] == [1]
@@ -108,7 +110,9 @@ def test_a_long_clip_starts_from_the_sketch_in_every_part(
 
     monkeypatch.setattr(film.pipe.vae, "decode", watched)
     made = film.film(
-        request, facts=load(film.told).facts(), on_step=lambda *told: steps.append(told)
+        request,
+        facts=load(film.told).facts(),
+        on_step=lambda done, of: steps.append((done, of)),
     )
 
     whole = 3 * made.provenance["steps"]

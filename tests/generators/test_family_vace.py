@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -75,9 +74,11 @@ def _shown(film: Film, request: Request) -> tuple[torch.Tensor, torch.Tensor, to
     """What VACE's control branch is given: kept and filmed latents, mask, and their strength."""
     one, facts = film
     calls: list[dict[str, Any]] = []
-    hook = one.pipe.transformer.register_forward_pre_hook(
-        lambda module, args, told: calls.append(dict(told)), with_kwargs=True
-    )
+
+    def keep(module: Any, args: Any, told: dict[str, Any]) -> None:
+        calls.append(dict(told))
+
+    hook = one.pipe.transformer.register_forward_pre_hook(keep, with_kwargs=True)
     one.film(request, facts=facts, on_step=None)
     hook.remove()
     given = calls[0]["control_hidden_states"]
@@ -180,8 +181,12 @@ def test_another_reference_gives_another_clip(folder: Path) -> None:
 
 def test_below_the_boundary_the_expert_for_high_noise_is_not_called(two: Path) -> None:
     one = DiffusionFilm(family_of(open_folder(two, name="tiny")), _told(two))
-    called: list[Callable[..., Any]] = []
-    one.pipe.transformer.register_forward_pre_hook(lambda module, args: called.append(module))
+    called: list[Any] = []
+
+    def keep(module: Any, args: Any) -> None:
+        called.append(module)
+
+    one.pipe.transformer.register_forward_pre_hook(keep)
     made = one.film(_request(0.8), facts=load(_told(two)).facts(), on_step=None)
     assert not called
     assert made.provenance["experts"] == ["low noise"]

@@ -78,9 +78,11 @@ def _request(facts: Facts, level: float = 1.0, **asked: Any) -> Request:
 def _calls(part: Any) -> list[dict[str, Any]]:
     """What a part is called with, from now on."""
     calls: list[dict[str, Any]] = []
-    part.register_forward_pre_hook(
-        lambda module, args, told: calls.append(dict(told)), with_kwargs=True
-    )
+
+    def keep(module: Any, args: Any, told: dict[str, Any]) -> None:
+        calls.append(dict(told))
+
+    part.register_forward_pre_hook(keep, with_kwargs=True)
     return calls
 
 

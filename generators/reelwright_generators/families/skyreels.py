@@ -103,7 +103,8 @@ def _noised_already() -> Any:
             *shape, given = args
             if given is not None:
                 self._given: torch.Tensor = given
-            drawn, frames, prefix, prefixed = super().prepare_latents(*shape, None, **told)
+            prepare: Any = super().prepare_latents
+            drawn, frames, prefix, prefixed = prepare(*shape, None, **told)
             begin = 0
             if told["long_video_iter"]:
                 step = told["base_latent_num_frames"] - told["overlap_history_latent_frames"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from diffusers.models.transformers.transformer_wan_vace import WanVACETransformer3DModel
 from diffusers.pipelines.wan.pipeline_wan_vace import WanVACEPipeline
@@ -14,8 +14,8 @@ from reelwright_generators.tiny.wan import autoencoder
 
 def build(folder: Path, *, experts: bool = False, scheduler: str = "unipc") -> Path:
     """A tiny Wan VACE in `folder`, of one transformer or of two."""
-    vae = autoencoder()
-    pipe = WanVACEPipeline(
+    vae, make = autoencoder(), cast(Any, WanVACEPipeline)
+    pipe = make(
         tokenizer=tokenizer(),
         text_encoder=umt5(),
         transformer=transformer(vae.config.z_dim),

@@ -98,16 +98,17 @@ def build_pictures(folder: Path, *, last: bool = False) -> Path:
     from transformers import CLIPImageProcessor  # says so when it misses torchvision
 
     vae = autoencoder()
+    side, patch = 8, 4
     clip = CLIPVisionConfig(
         hidden_size=8,
         intermediate_size=8,
         num_hidden_layers=2,
         num_attention_heads=1,
-        image_size=8,
-        patch_size=4,
+        image_size=side,
+        patch_size=patch,
     )
-    seen = (clip.image_size // clip.patch_size) ** 2 + 1
-    size = {"height": clip.image_size, "width": clip.image_size}
+    seen = (side // patch) ** 2 + 1
+    size = {"height": side, "width": side}
     pipe = WanImageToVideoPipeline(
         tokenizer=tokenizer(),
         text_encoder=umt5(),
