@@ -149,6 +149,12 @@ class DiffusionGenerator:
                     "`generator.long.blend=false`"
                 )
         for request in requests:
+            why = self._family.alone(request)
+            if why is not None:
+                raise ModelError(
+                    f"{facts.name} cannot denoise this clip together with others: {why}; "
+                    "set `generator.long.blend=false`"
+                )
             if grid.frames(request.frames) != request.frames:
                 raise ModelError(
                     f"{facts.name} films {grid.frames(request.frames)} frames, not "

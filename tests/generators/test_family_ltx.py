@@ -22,6 +22,7 @@ from reelwright_generators.families.ltx import DECODE_AT
 from reelwright_generators.families.proof import prove
 from reelwright_generators.folder import open_folder
 from reelwright_generators.generator import Request, load
+from reelwright_generators.long import Joins
 from reelwright_generators.tiny import ltx
 from reelwright_generators.tiny.parts import scene
 
@@ -169,3 +170,14 @@ def test_pictures_and_regions_do_not_go_together(folders: Callable[..., Path]) -
     plan = NoisePlan(level=0.8, seed=1, regions=[Region(of="all", level=0.2)])
     with pytest.raises(ModelError, match="leave out the plan's `regions`"):
         generator.check(replace(_request(0.8), noise=plan))
+
+
+def test_a_clip_with_a_last_picture_is_not_denoised_with_others(
+    folders: Callable[..., Path],
+) -> None:
+    generator = load(Told(model=str(folders(condition=True)), device="cpu"))
+    assert isinstance(generator, Joins)
+    picture = scene(seed=4, frames=1, size=SIZE)[0]
+    generator.refuse_joined([_request(), _request(first_frame=picture)], [9])
+    with pytest.raises(ModelError, match="as tokens of its own"):
+        generator.refuse_joined([_request(), _request(last_frame=picture)], [9])

@@ -22,6 +22,7 @@ from reelwright_generators.families import family_of
 from reelwright_generators.families.proof import prove
 from reelwright_generators.folder import open_folder
 from reelwright_generators.generator import Request, load
+from reelwright_generators.long import Joins
 from reelwright_generators.tiny import skyreels
 from reelwright_generators.tiny.parts import scene
 
@@ -152,3 +153,15 @@ def test_a_scheduler_that_takes_no_whole_timesteps_is_refused(
         load(_told(folder))
     plain = skyreels.build(tmp_path / "plain", scheduler="euler")
     assert load(_told(plain)).facts().family == "skyreels"
+
+
+def test_clips_with_schedules_by_frame_are_not_denoised_together(
+    folders: Callable[[bool], Path],
+) -> None:
+    clips = [_request(), _request()]
+    plain, forcing = (load(_told(folders(forcing))) for forcing in (False, True))
+    assert isinstance(plain, Joins)
+    assert isinstance(forcing, Joins)
+    plain.refuse_joined(clips, [5])
+    with pytest.raises(ModelError, match="a schedule of its own"):
+        forcing.refuse_joined(clips, [5])

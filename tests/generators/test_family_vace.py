@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from reelwright_core.errors import ModelError
 from reelwright_core.settings import Generator as Told
 from reelwright_core.takes import NoisePlan, Region
 from reelwright_generators import conformance, latents
@@ -19,6 +20,7 @@ from reelwright_generators.families import family_of
 from reelwright_generators.families.proof import prove
 from reelwright_generators.folder import open_folder
 from reelwright_generators.generator import Control, Facts, Reference, Request, load
+from reelwright_generators.long import Joins
 from reelwright_generators.tiny import vace
 from reelwright_generators.tiny.parts import scene
 
@@ -190,3 +192,11 @@ def test_below_the_boundary_the_expert_for_high_noise_is_not_called(two: Path) -
     made = one.film(_request(0.8), facts=load(_told(two)).facts(), on_step=None)
     assert not called
     assert made.provenance["experts"] == ["low noise"]
+
+
+def test_clips_with_references_are_not_denoised_together(folder: Path) -> None:
+    generator = load(_told(folder))
+    assert isinstance(generator, Joins)
+    generator.refuse_joined([_request(), _request()], [5])
+    with pytest.raises(ModelError, match="reference pictures stand before"):
+        generator.refuse_joined([_request(), _request(references=_references())], [5])

@@ -196,6 +196,10 @@ class Family:
         """
         return 0
 
+    def alone(self, request: Request) -> str | None:
+        """Why a clip cannot be denoised together with others; None if it can."""
+        return None
+
     def prepare(self, pipe: Any) -> None:
         """Changes what the family needs changed in a pipeline that has just been loaded."""
 

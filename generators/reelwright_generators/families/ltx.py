@@ -73,6 +73,10 @@ class LtxCondition(Ltx):
     def can(self) -> list[Capability]:
         return ["text", "negative_prompt", "sketch", "first_frame", "last_frame", "seeds"]
 
+    def alone(self, request: Request) -> str | None:
+        given = request.last_frame is not None
+        return "its last frame stands before its others, as tokens of its own" if given else None
+
     def pipeline_class(self) -> Any:
         return _noised_already()
 

@@ -61,6 +61,9 @@ class SkyReelsForcing(SkyReels):
         half = (self._base - 1) // 2 // self.grid.temporal * self.grid.temporal + 1
         return min(_OVERLAP, half)
 
+    def alone(self, request: Request) -> str | None:
+        return "each of its latent frames has a schedule of its own"
+
     def by_frame(self, request: Request) -> int:
         whole, base, overlap = (
             self.grid.latent_frames(frames)

@@ -43,6 +43,9 @@ class Vace(Wan):
     def latent_channels(self, pipe: Any) -> int:
         return int(pipe.vae.config.z_dim)
 
+    def alone(self, request: Request) -> str | None:
+        return "reference pictures stand before its frames" if request.references else None
+
     def encoded(self, pipe: Any, request: Request) -> torch.Tensor:
         import torch
 
