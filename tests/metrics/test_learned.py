@@ -85,7 +85,7 @@ def test_a_critic_learns_and_goes_on_where_it_was_cut_off(
     school.teach()
     assert school.step > 1
     school.export(tmp_path)
-    assert (tmp_path / "critic-3.safetensors").stat().st_size < 4e6
+    assert (tmp_path / "critic-3.safetensors").stat().st_size < 4.5e6
 
 
 def test_the_network_takes_stills_and_clips() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,16 @@ class Film:
         )
         torch.nn.init.zeros_(self.transformer.proj_out.weight)
         torch.nn.init.zeros_(self.transformer.proj_out.bias)
-        self.nets = torch.nn.ModuleDict({"transformer": self.transformer, "encoder": self.encoder})
+        self.classes = 1 + len(words.NOUN_SETS[recipe.nouns])
+        cells = shape.patch[0] * shape.patch[1] * shape.patch[2]
+        self.namer = torch.nn.Linear(shape.width, cells * self.classes)
+        """Says half-way through the transformer which noun covers each cell: only for training."""
+        self.named: torch.Tensor | None = None
+        """What it said of the last clips, [clips, tokens, cells x classes]."""
+        self.transformer.blocks[(shape.layers - 1) // 2].register_forward_hook(self._name)
+        self.nets = torch.nn.ModuleDict(
+            {"transformer": self.transformer, "encoder": self.encoder, "namer": self.namer}
+        )
         self.nets.to(self.device)
         self.mean = {k: v.detach().clone() for k, v in self.nets.state_dict().items()}
         matrices: list[torch.nn.Parameter] = []
@@ -50,6 +59,10 @@ class Film:
             torch.optim.AdamW(others, lr=recipe.adam_rate, betas=(0.9, 0.98), weight_decay=0.01),
         ]
         self.rates = [recipe.muon_rate, recipe.adam_rate]
+
+    def _name(self, module: torch.nn.Module, given: Any, states: torch.Tensor) -> None:
+        if module.training:
+            self.named = self.namer(states)
 
     def state(self) -> dict[str, Any]:
         return {
@@ -96,6 +109,9 @@ class Drawn:
     sketched: list[bool]
     covered: NDArray[np.float32] | torch.Tensor
     """[clips, frames, rows, columns]: how much of each patch things cover, 0..1."""
+    cells: torch.Tensor
+    """[clips, frames, rows, columns]: the noun that covers each patch, from 1 on; 0 is none, -1
+    one that is not taught."""
     captions: list[str]
 
 
@@ -109,6 +125,8 @@ class Batch:
     sketched: torch.Tensor
     """[clips]: whether there is a sketch."""
     weight: torch.Tensor
+    cells: torch.Tensor
+    """[clips, frames, rows, columns]: see `Drawn`."""
     ids: torch.Tensor
     mask: torch.Tensor
 
@@ -121,6 +139,8 @@ class Planned:
     sketch: list[Plan]
     """Of those clips only that have one."""
     sketched: list[bool]
+    nouns: list[list[int]]
+    """Of each clip the class of each label: see `Drawn.cells`."""
     captions: list[str]
 
 
@@ -166,10 +186,12 @@ def drawn(coding: codec.Codec, recipe: Recipe, *, step: int, phase: Phase) -> Dr
     clean: list[NDArray[np.float32]] = []
     rough: list[NDArray[np.float32]] = []
     covered: list[NDArray[np.float32]] = []
+    cells: list[torch.Tensor] = []
     captions: list[str] = []
     sketched: list[bool] = []
     size = recipe.shape.size
     for shot in shots(recipe, step=step, phase=phase):
+        nouns = _nouns(shot, recipe)
         painting = scenes.draw(shot.scene, shot.layout, size=size)
         sketch = painting.frames
         if shot.sketch is not None:
@@ -179,12 +201,34 @@ def drawn(coding: codec.Codec, recipe: Recipe, *, step: int, phase: Phase) -> Dr
             clean.append(latents)
             rough.append(latents if shot.sketch is None else coding.encode(sketch[part]))
             covered.append(_covered(painting.labels[part], patch=recipe.shape.codec_patch))
+            labels = torch.from_numpy(painting.labels[part])
+            cells.append(_cells(labels, nouns, patch=recipe.shape.codec_patch))
             sketched.append(shot.sketch is not None)
         captions += shot.captions
     return Drawn(
         clean=np.stack(clean), sketch=np.stack(rough), sketched=sketched,
-        covered=np.stack(covered), captions=captions,
+        covered=np.stack(covered), cells=torch.stack(cells), captions=captions,
     )  # fmt: skip
+
+
+def _nouns(shot: Shot, recipe: Recipe) -> list[int]:
+    """The class of each label of a shot: see `Drawn.cells`."""
+    taught = list(words.NOUN_SETS[recipe.nouns])
+    actors = {
+        e.id: a for e, a in zip(scenes.entities_of(shot.scene), shot.scene.actors, strict=True)
+    }
+    nouns = [actors[track.entity].noun for track in shot.layout.tracks]
+    return [0, *(1 + taught.index(noun) if noun in taught else -1 for noun in nouns)]
+
+
+def _cells(labels: torch.Tensor, nouns: Sequence[int], *, patch: int) -> torch.Tensor:
+    """Which noun covers each patch of uint8 [frames, height, width]: see `Drawn.cells`."""
+    frames, height, width = labels.shape
+    cut = labels.view(frames, height // patch, patch, width // patch, patch)
+    shares = torch.stack([(cut == i).float().mean((2, 4)) for i in range(len(nouns))])
+    # A thing shows in a patch before it covers most of it.
+    shares[0] -= 0.4
+    return torch.tensor(nouns, device=labels.device)[shares.argmax(0)]
 
 
 def planned(recipe: Recipe, *, step: int, phase: Phase) -> Planned:
@@ -194,8 +238,10 @@ def planned(recipe: Recipe, *, step: int, phase: Phase) -> Planned:
     rough: list[Plan] = []
     sketched: list[bool] = []
     captions: list[str] = []
+    nouns: list[list[int]] = []
     size = recipe.shape.size
     for shot in shots(recipe, step=step, phase=phase):
+        nouns += [_nouns(shot, recipe)] * len(shot.parts)
         style = recipe.styles[int(rng.integers(len(recipe.styles)))]
         whole = plan(shot.scene, shot.layout, size=size, style=style)
         clean += [whole.of(part) for part in shot.parts]
@@ -205,7 +251,7 @@ def planned(recipe: Recipe, *, step: int, phase: Phase) -> Planned:
             whole = plan(shot.scene, layout, size=size, style=style, plain=plain)
             rough += [whole.of(part) for part in shot.parts]
         captions += shot.captions
-    return Planned(clean=clean, sketch=rough, sketched=sketched, captions=captions)
+    return Planned(clean=clean, sketch=rough, sketched=sketched, nouns=nouns, captions=captions)
 
 
 def rendered(renderer: Renderer, coding: codec.Codec, clips: Planned) -> Drawn:
@@ -217,9 +263,13 @@ def rendered(renderer: Renderer, coding: codec.Codec, clips: Planned) -> Drawn:
     *lead, height, width = rendering.labels[:count].shape
     cut = (height // coding.patch, coding.patch, width // coding.patch, coding.patch)
     covered = (rendering.labels[:count] > 0).view(*lead, *cut).float().mean((3, 5))
+    cells = [
+        _cells(labels, nouns, patch=coding.patch)
+        for labels, nouns in zip(rendering.labels[:count], clips.nouns, strict=True)
+    ]
     return Drawn(
         clean=latents[:count], sketch=sketch, sketched=clips.sketched, covered=covered,
-        captions=clips.captions,
+        cells=torch.stack(cells), captions=clips.captions,
     )  # fmt: skip
 
 
@@ -252,6 +302,7 @@ def batch(film: Film, clips: Drawn, *, words: int) -> Batch:
         sketch=sketch.permute(0, 4, 1, 2, 3).contiguous(),
         sketched=torch.tensor(clips.sketched, device=device),
         weight=1 + 4 * torch.as_tensor(clips.covered, device=device)[:, None],
+        cells=clips.cells.to(device),
         ids=tokens["input_ids"].to(device),
         mask=tokens["attention_mask"].to(device),
     )
@@ -293,3 +344,21 @@ def flow_loss(film: Film, clips: Batch, *, generator: torch.Generator) -> torch.
     )[0]
     weight = clips.weight / clips.weight.mean()
     return (weight * (guess.float() - velocity) ** 2).mean()
+
+
+def naming_loss(film: Film, clips: Batch, *, patch: tuple[int, int, int]) -> torch.Tensor:
+    """How wrong the transformer is, half-way, about which noun covers each patch.
+
+    An answer for every patch, of what the text says is there: representations that tell things
+    apart are learnt sooner than from velocities alone. Yu et al. 2024, "Representation Alignment
+    for Generation" (REPA), with the scene itself in place of a pretrained encoder. Asked after
+    `flow_loss`, about the same clips.
+    """
+    assert film.named is not None
+    count, frames, rows, columns = clips.cells.shape
+    (t, h, w), (f, r, c) = patch, (frames // patch[0], rows // patch[1], columns // patch[2])
+    cells = clips.cells.view(count, f, t, r, h, c, w).permute(0, 1, 3, 5, 2, 4, 6).flatten()
+    weight = torch.ones(film.classes, device=cells.device)
+    weight[0] = 0.15  # most patches show nothing
+    guess = film.named.float().reshape(-1, film.classes)
+    return torch.nn.functional.cross_entropy(guess, cells, weight, ignore_index=-1)

@@ -60,6 +60,8 @@ class Recipe:
     """How many clips start from a noised sketch instead of pure noise and truth."""
     strange: float = 0.4
     """How many of those show any of the cut-outs, so that unknown things survive as well."""
+    naming: float = 0.2
+    """How much it counts that the transformer knows half-way what covers each patch."""
     muon_rate: float = 2e-3
     adam_rate: float = 1.5e-3
     warm_up: int = 40

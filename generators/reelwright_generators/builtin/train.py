@@ -35,6 +35,7 @@ from reelwright_generators.builtin.learning import (
     batch,
     drawn,
     flow_loss,
+    naming_loss,
     planned,
     rendered,
 )
@@ -189,19 +190,20 @@ class Run:
                 ):
                     # The norms keep their weights in float32, which torch remarks upon.
                     warnings.filterwarnings("ignore", message="Mismatch dtype")
-                    loss = flow_loss(self.film, clips, generator=generator)
+                    flow = flow_loss(self.film, clips, generator=generator)
+                naming = naming_loss(self.film, clips, patch=recipe.shape.patch)
                 if not self.falling and self.progress > 1 - recipe.decay:
                     self.falling = True
                     self.checkpoint()
                     shutil.copy(self.saved, self.saved.with_name("steady.pt"))
                 rate = rate_at(self.progress, recipe, step=self.step)
                 ema = min(recipe.ema, (1 + self.step) / (10 + self.step))
-                self.film.step(loss, rate=rate, ema=ema)
+                self.film.step(flow + recipe.naming * naming, rate=rate, ema=ema)
                 self.step += 1
                 self.clips += len(clips.clean)
                 took = time.monotonic() - began
                 self.seconds += took
-                recent.append(float(loss.detach()))
+                recent.append(float(flow.detach()))
                 if self.step % 10 == 0:
                     mean = float(np.mean(recent))
                     self.log.append((self.step, self.seconds, self.clips, mean, rate))
