@@ -264,10 +264,10 @@ def read_index(path: Path) -> Index:
         if not _names_part(value):
             options[key] = value
             continue
-        library, kind = value
+        library, kind = cast(list[str | None], value)
         if library is None and kind is None:
             continue
-        if not key.isidentifier() or not kind or not _is_known(str(library)):
+        if not key.isidentifier() or not library or not kind or not _is_known(library):
             raise ModelError(
                 f"the part `{key}` in {path} comes from {library!r}; "
                 f"only parts of {' and '.join(_LIBRARIES)} are loaded, never a model's own code"

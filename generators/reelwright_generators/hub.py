@@ -170,13 +170,14 @@ class Hub:
         self, model: str, revision: str | None, names: Iterable[str], bar: type[Any] | None = None
     ) -> Path:
         """The folder of a model at a revision, after fetching those of `names` that exist."""
+        shown: Any = bar or _Silent
         found = snapshot_download(
             model,
             revision=revision,
             endpoint=self.endpoint,
             cache_dir=self.cache,
             allow_patterns=[re.sub(r"([*?\[])", r"[\1]", name) for name in names],
-            tqdm_class=bar or _Silent,
+            tqdm_class=shown,
             max_workers=_AT_ONCE,
         )
         return Path(found)
@@ -525,7 +526,7 @@ class _Stopped(Exception):
     """Ends a fetch that is under way in another thread."""
 
 
-class _Silent(tqdm):
+class _Silent(tqdm):  # pyright: ignore[reportMissingTypeArgument]
     """A bar that shows nothing: what is to be seen is told to `on_fetch`."""
 
     def __init__(self, *args: Any, **named: Any) -> None:

@@ -228,10 +228,10 @@ def _device(asked: str) -> Device:
         )  # fmt: skip
     rows = 768
     left, right = torch.ones(rows, rows), torch.ones(rows, rows)
-    left @ right
+    torch.mm(left, right)
     began, done = time.monotonic(), 0
     while (took := time.monotonic() - began) < _TRIAL:
-        left @ right
+        torch.mm(left, right)
         done += 1
     tried = 2 * rows**3 * done / took
     return Device(

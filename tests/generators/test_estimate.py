@@ -184,7 +184,7 @@ def test_operations_are_what_torch_counts(name: str) -> None:
         _device("A100"), size=(width, height), frames=frames, steps=1, guided=False,
         dtype="bfloat16",
     )  # fmt: skip
-    assert made.operations == pytest.approx(counted.get_total_flops(), rel=0.1)
+    assert made.operations == pytest.approx(counted.get_total_flops(), rel=0.15)
 
 
 def test_two_experts_and_a_vace_add_what_they_add() -> None:

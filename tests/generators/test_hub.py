@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,9 +26,9 @@ from werkzeug import Response
 from reelwright_core.errors import ModelError
 from reelwright_core.settings import Generator as Told
 from reelwright_core.takes import NoisePlan
-from reelwright_generators.folder import Choice, Fetching, open_folder
+from reelwright_generators.folder import Choice, Fetching, OnFetch, open_folder
 from reelwright_generators.generator import Request, load
-from reelwright_generators.hub import Hub, commits, open_extras, open_model, pinned
+from reelwright_generators.hub import Hub, commits, look, newer, open_extras, open_model, pinned
 
 ASKED = Request(
     prompt="a red car", size=(64, 32), frames=9, fps=Fraction(8), noise=NoisePlan(level=1, seed=1)
@@ -158,8 +159,10 @@ def wan(tiny: Callable[..., Path], tmp_path: Path) -> Path:
     return folder
 
 
-def _asking(hub: Played, cache: Path, **more: object) -> Hub:
-    return Hub(endpoint=hub.url, cache=cache, **more)  # type: ignore[arg-type]
+def _asking(
+    hub: Played, cache: Path, *, free: int = 10**12, on_fetch: OnFetch | None = None
+) -> Hub:
+    return Hub(endpoint=hub.url, cache=cache, free=lambda path: free, on_fetch=on_fetch)
 
 
 def _tiny_sizes(folder: Path) -> int:
@@ -255,10 +258,10 @@ def test_a_full_disk_is_refused_before_any_weights_come(
 ) -> None:
     hub.add(MODEL, FIRST, wan)
     with pytest.raises(ModelError, match=r"needs 0.0 GB more .* 1 GB are to stay free.*`HF_HOME`"):
-        open_model(MODEL, Told(model=MODEL), _asking(hub, tmp_path, free=lambda path: 10**9))
+        open_model(MODEL, Told(model=MODEL), _asking(hub, tmp_path, free=10**9))
     assert not any(name.endswith(".safetensors") for name in hub.got)
     spare = 10**9 + _tiny_sizes(wan)
-    open_model(MODEL, Told(model=MODEL), _asking(hub, tmp_path, free=lambda path: spare))
+    open_model(MODEL, Told(model=MODEL), _asking(hub, tmp_path, free=spare))
 
 
 def _pickle(folder: Path) -> Path:
@@ -333,11 +336,11 @@ def test_a_clip_says_that_its_weights_were_pickled(
 
 def _halve(folder: Path, part: str, *, keep: bool, shards: bool = False) -> None:
     """Writes the weights of a part in half precision, as `save_pretrained` names them."""
-    import torch
     from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 
     whole = folder / part / "diffusion_pytorch_model.safetensors"
-    model = WanTransformer3DModel.from_pretrained(folder / part).to(torch.float16)
+    model: Any = WanTransformer3DModel.from_pretrained(folder / part)
+    model.half()
     model.save_pretrained(
         folder / part, variant="fp16", max_shard_size="10KB" if shards else "10GB"
     )
@@ -500,6 +503,69 @@ def test_a_stopped_fetch_goes_on_with_the_next_file(hub: Played, wan: Path, tmp_
     done = _python("-c", FACTS, **here)
     assert done.stdout.split()[0] == FIRST, done.stderr
     assert hub.got == [hub.stall]
+
+
+def test_a_look_fetches_no_weights(hub: Played, wan: Path, tmp_path: Path) -> None:
+    hub.add(MODEL, FIRST, wan)
+    asking = _asking(hub, tmp_path, free=5)
+    seen = look(Told(model=MODEL), asking)
+    cached = tmp_path / "models--some--wan" / "snapshots" / FIRST
+    assert not list(cached.rglob("*.safetensors"))
+    assert seen.free == 5
+    assert seen.folder.profile.licence == "film-1 (https://films.org/1)"
+    here = look(Told(model=str(wan)), asking)
+    assert here.fetches == 0
+    assert {part: each.parameters for part, each in seen.model.parts.items()} == {
+        part: each.parameters for part, each in here.model.parts.items()
+    }
+    lacking = [wan / name for name in _wanted(wan) if not (cached / name).exists()]
+    assert seen.fetches == sum(file.stat().st_size for file in lacking)
+    open_model(MODEL, Told(model=MODEL), _asking(hub, tmp_path))
+    assert look(Told(model=MODEL), asking).fetches == 0
+
+
+def test_a_branch_that_moved_on_is_told(hub: Played, wan: Path, tmp_path: Path) -> None:
+    hub.add(MODEL, FIRST, wan)
+    assert newer(MODEL, None, _asking(hub, tmp_path)) is None
+    open_model(MODEL, Told(model=MODEL), _asking(hub, tmp_path))
+    assert newer(MODEL, None, _asking(hub, tmp_path)) is None
+    hub.add(MODEL, SECOND, wan)
+    assert newer(MODEL, None, _asking(hub, tmp_path)) == (FIRST, SECOND)
+
+
+@pytest.mark.long
+def test_a_film_shows_licence_and_progress_and_is_resumed_with_its_commit(
+    hub: Played, wan: Path, tmp_path: Path
+) -> None:
+    hub.add(MODEL, FIRST, wan)
+    (tmp_path / "beach.txt").write_text("A red car drives from left to right along a beach.\n")
+    here = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "0"}
+
+    def reelwright(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "reelwright", *arguments],
+            cwd=tmp_path, capture_output=True, text=True, env=os.environ | here,
+        )  # fmt: skip
+
+    sets = [f"generator.model={MODEL}", "generator.steps=2", "takes.max=1", "critic.threshold=0"]
+    asked = [word for each in sets for word in ("--set", each)]
+    made = reelwright("film", "beach.txt", "--out", "run", *asked)
+    assert made.returncode == 0, made.stderr
+    assert re.search(r"^fetches some/wan: 0\.00 of \d", made.stderr, re.M)
+    shown = f"films with some/wan at {FIRST[:12]}, licence: film-1 (https://films.org/1)"
+    assert made.stderr.count(shown) == 1
+    assert f"some/wan@main: {FIRST}" in (tmp_path / "run" / "run.yaml").read_text()
+    provenance = json.loads(next((tmp_path / "run").glob("shots/*/*/provenance.json")).read_text())
+    assert provenance["revision"] == FIRST
+    assert provenance["licence"] == "film-1 (https://films.org/1)"
+    # Another program moves the cache's branch on; the run goes on with the commit it began with.
+    hub.add(MODEL, SECOND, wan)
+    other = {**here, "MODEL": MODEL}
+    code = "from huggingface_hub import snapshot_download; snapshot_download('some/wan')"
+    assert _python("-c", code, **other).returncode == 0
+    again = reelwright("resume", "run")
+    assert again.returncode == 0, again.stderr
+    assert shown in again.stderr
 
 
 def _wanted(folder: Path) -> list[str]:
