@@ -84,7 +84,11 @@ def test_euler_gets_pure_noise_as_large_as_its_first_level(built: Build) -> None
     family = family_of(open_folder(built(scheduler="euler"), name="tiny"))
     film = DiffusionFilm(family, Told(device="cpu", dtype="float32"))
     seen: list[torch.Tensor] = []
-    film.pipe.unet.register_forward_pre_hook(lambda module, args: seen.append(args[0].clone()))
+
+    def given(module: Any, args: Any) -> None:
+        seen.append(args[0].clone())
+
+    film.pipe.unet.register_forward_pre_hook(given)
     plan = NoisePlan(level=1.0, seed=5)
     facts = _load(built(scheduler="euler")).facts()
     film.film(replace(REQUEST, noise=plan), facts=facts, on_step=None)
@@ -148,7 +152,7 @@ def test_sparse_control_is_the_same_whatever_was_drawn_before(built: Build) -> N
     for seed in (1, 2):
         torch.manual_seed(seed)  # it draws the picture's latents from torch's own generator
         clips.append(generator.generate(request).frames)
-    assert np.array_equal(*clips)
+    assert np.array_equal(clips[0], clips[1])
     drawn = torch.rand(3)
     torch.manual_seed(2)
     assert torch.equal(drawn, torch.rand(3))  # that generator was left as it was
@@ -160,7 +164,7 @@ def test_sparse_control_of_drawings_follows_a_whole_video(built: Build) -> None:
     assert "first_frame" not in generator.facts().can
     control = Control(kind="edges", frames=SKETCH)
     clips = [generator.generate(replace(REQUEST, control=each)).frames for each in (None, control)]
-    assert not np.array_equal(*clips)
+    assert not np.array_equal(clips[0], clips[1])
 
 
 def test_a_picture_model_films_with_a_motion_adapter_and_a_controlnet(parts: Path) -> None:
@@ -187,6 +191,14 @@ def test_a_picture_model_films_with_a_motion_adapter_and_a_controlnet(parts: Pat
     scheduler = DiffusionFilm(family, Told(device="cpu", dtype="float32")).pipe.scheduler
     assert scheduler.config.beta_schedule == "linear"
     assert not scheduler.config.clip_sample
+
+
+def test_a_scheduler_that_is_named_is_the_one_that_films(parts: Path, tmp_path: Path) -> None:
+    animatediff.unet.DIFFUSION["euler"]().save_pretrained(tmp_path)
+    motion = f"motion_adapter={parts / 'motion'}"
+    made = _load(parts / "still", motion, f"scheduler={tmp_path}").generate(REQUEST)
+    assert made.provenance["scheduler"] == "EulerDiscreteScheduler"
+    assert made.provenance["noise"]["reached"] == 0.8
 
 
 def test_references_are_seen_where_their_entity_is(parts: Path) -> None:
@@ -254,3 +266,13 @@ def test_a_control_net_of_another_kind_is_refused(parts: Path, tmp_path: Path) -
     (tmp_path / "diffusion_pytorch_model.safetensors").write_bytes(b"")
     with pytest.raises(ModelError, match="follows one ControlNetModel or SparseControlNetModel"):
         _load(parts / "still", f"motion_adapter={parts / 'motion'}", f"controlnet={tmp_path}")
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("control", ["controlnet", "sparse"])
+def test_it_films_in_half_precision(built: Build, control: str, dtype: str) -> None:
+    generator = load(Told(model=str(built(control=control)), device="cpu", dtype=dtype))  # pyright: ignore[reportArgumentType]
+    shown = Control(kind="depth", frames=SKETCH) if control == "controlnet" else None
+    first = SKETCH[:1] if control == "sparse" else None
+    made = generator.generate(replace(REQUEST, control=shown, first_frame=first))
+    assert made.provenance["dtype"] == dtype

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,9 +60,11 @@ def test_i2vgen_is_proved_and_conforms(picture: Path) -> None:
 def test_a_run_from_pure_noise_ends_as_published(text: Path) -> None:
     film = DiffusionFilm(family_of(open_folder(text, name="tiny")), _told(text))
     ends: list[float] = []
-    film.pipe.unet.register_forward_pre_hook(
-        lambda module, args: ends.append(float(film.pipe.scheduler.final_alpha_cumprod))
-    )
+
+    def stepping(module: Any, args: Any) -> None:
+        ends.append(float(film.pipe.scheduler.final_alpha_cumprod))
+
+    film.pipe.unet.register_forward_pre_hook(stepping)
     facts = load(_told(text)).facts()
     for level in (1.0, 0.8):
         plan = NoisePlan(level=level, seed=1)
@@ -99,3 +102,14 @@ def test_i2vgen_films_on_from_a_picture_or_else_from_the_sketch(picture: Path) -
     slow = generator.generate(replace(REQUEST, fps=Fraction(4)))
     for clip in (other, said, slow):
         assert not np.array_equal(sketched.frames, clip.frames)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("model", ["text", "picture"])
+def test_they_film_in_half_precision(
+    request: pytest.FixtureRequest, model: str, dtype: str
+) -> None:
+    told = _told(request.getfixturevalue(model)).model_copy(update={"dtype": dtype})
+    sketch, _ = scene(seed=3, frames=6, size=(72, 40))
+    made = load(told).generate(replace(REQUEST, size=(72, 40), sketch=sketch))
+    assert made.provenance["dtype"] == dtype

@@ -73,3 +73,13 @@ def test_it_needs_a_picture_and_heeds_it_and_the_rate(folder: Path) -> None:
 def test_the_clip_is_as_long_as_its_model_was_made_for(folder: Path) -> None:
     published = family_of(open_folder(folder, name="tiny")).published()
     assert (published.size, published.frames, published.guidance) == ((1024, 576), 6, 3.0)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_it_films_in_half_precision(folder: Path, dtype: str) -> None:
+    told = _told(folder).model_copy(update={"dtype": dtype})
+    made = load(told).generate(
+        replace(REQUEST, size=(72, 40), sketch=scene(seed=3, frames=6, size=(72, 40))[0])
+    )
+    assert made.provenance["dtype"] == dtype
+    assert made.frames.shape == (6, 40, 72, 3)

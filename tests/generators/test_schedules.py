@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import diffusers
+import diffusers as library
 import pytest
 import torch
 from hypothesis import given
@@ -19,6 +19,7 @@ from reelwright_core.errors import ModelError
 from reelwright_generators.schedules import Course, Kept, levels_of, respaced
 
 SHAPE = (1, 4, 3, 4, 4)
+diffusers: Any = library
 
 
 def _zero_snr(kind: Any) -> Any:
@@ -29,7 +30,7 @@ def _zero_snr(kind: Any) -> Any:
     )  # fmt: skip
 
 
-LINEAR = {"beta_schedule": "linear", "beta_start": 0.00085, "beta_end": 0.012}
+LINEAR: dict[str, Any] = {"beta_schedule": "linear", "beta_start": 0.00085, "beta_end": 0.012}
 SCHEDULERS: dict[str, Callable[[], Any]] = {
     "flow euler": lambda: diffusers.FlowMatchEulerDiscreteScheduler(shift=5.0),
     "rising flow": lambda: diffusers.FlowMatchEulerDiscreteScheduler(invert_sigmas=True),

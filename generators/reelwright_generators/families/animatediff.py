@@ -48,9 +48,9 @@ class AnimateDiff(UNet):
         return int(self.folder.config(part).get("motion_max_seq_length", 32))
 
     def can(self) -> list[Capability]:
-        able = super().can()
+        able: list[Capability] = [*super().can()]
         if self._sparse() == "pictures":
-            able += ["first_frame", "last_frame"]
+            able.extend(("first_frame", "last_frame"))
         if self.controls():
             able.append("control")
         if "ip_adapter" in self.folder.parts:
@@ -83,13 +83,15 @@ class AnimateDiff(UNet):
         return "pictures" if encoded else "drawings"
 
     def pipeline_class(self) -> Any:
-        import diffusers
+        from diffusers.pipelines.animatediff import pipeline_animatediff as plain
+        from diffusers.pipelines.animatediff import pipeline_animatediff_controlnet as controlled
+        from diffusers.pipelines.animatediff import pipeline_animatediff_sparsectrl as sparse
 
         if "controlnet" not in self.folder.parts:
-            return diffusers.AnimateDiffPipeline
+            return plain.AnimateDiffPipeline
         if self._sparse():
-            return diffusers.AnimateDiffSparseControlNetPipeline
-        return diffusers.AnimateDiffControlNetPipeline
+            return sparse.AnimateDiffSparseControlNetPipeline
+        return controlled.AnimateDiffControlNetPipeline
 
     def prepare(self, pipe: Any) -> None:
         from diffusers.schedulers.scheduling_ddim import DDIMScheduler

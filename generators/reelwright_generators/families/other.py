@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
 
 from reelwright_core.errors import ModelError
 from reelwright_generators.families.family import Family, Grid, Kind, Published
@@ -31,16 +31,15 @@ class Other(Family):
     """A pipeline without an adapter of its own."""
 
     name: ClassVar[str] = "other"
+    kinds: ClassVar[tuple[str, ...]] = ("flow", "rising flow", "variance preserving")
 
     def __init__(self, folder: ModelFolder, source: Source) -> None:
         self.source = source
         self._ratios = _ratios(folder)
         super().__init__(folder)
-        self.told = self._ratios is not None and source.layout is not None
+        read = self._ratios is not None and source.layout is not None
+        self.told = read and "latents" in source.defaults
         """Whether its latents can be made here."""
-        self.told = self.told and "latents" in source.defaults
-        if not source.scales:
-            self.kinds = cast(tuple[Kind, ...], tuple(set(self.kinds) - {"variance exploding"}))
 
     def published(self) -> Published:
         said, plain = self.source.defaults, super().published()
@@ -57,7 +56,7 @@ class Other(Family):
         if "negative_prompt" in self.source.defaults:
             able.append("negative_prompt")
         if self.told:
-            able += ["sketch", "regions"]
+            able.extend(("sketch", "regions"))
         if self.told or "generator" in self.source.defaults:
             able.append("seeds")
         return able
@@ -126,6 +125,12 @@ class Other(Family):
         return next(name for name in _FRAMES if name in self.source.defaults)
 
 
+class Scaled(Other):
+    """One that multiplies the latents that it is given, as Euler's schedulers want it."""
+
+    kinds: ClassVar[tuple[str, ...]] = get_args(Kind)
+
+
 def _ratios(folder: ModelFolder) -> tuple[int, int] | None:
     """Pixels and frames to one latent, if the autoencoder's config tells."""
     vae = folder.config("vae")
@@ -163,7 +168,8 @@ def make(folder: ModelFolder) -> Family:
             f"{folder.name} is a {folder.pipeline}, which cannot be filmed with: {why}; "
             "use a text-to-video model, or one of a family in docs/families.md"
         )
-    return Other(folder, replace(source, defaults=_all(source)))
+    found = replace(source, defaults=_all(source))
+    return Scaled(folder, found) if source.scales else Other(folder, found)
 
 
 def _all(source: Source) -> dict[str, Any]:

@@ -110,10 +110,9 @@ def _layout(made: ast.FunctionDef) -> tuple[Axis, ...] | None:
             continue
         if ast.unparse(node.targets[0]) != "shape" or len(node.value.elts) != 5:
             continue
-        axes = tuple(
-            next((axis for sign, axis in _SIGNS if sign in ast.unparse(part)), None)
-            for part in node.value.elts[1:]
-        )
-        known = tuple(axis for axis in axes if axis is not None)
-        return known if len(set(known)) == 4 else None
+        known: list[Axis] = []
+        for part in node.value.elts[1:]:
+            named = ast.unparse(part)
+            known.extend(axis for sign, axis in _SIGNS if sign in named)
+        return tuple(known) if len(set(known)) == 4 else None
     return None

@@ -103,8 +103,9 @@ def ip_adapter(folder: Path) -> Path:
 def still(folder: Path) -> Path:
     """A tiny Stable Diffusion in `folder`: what a motion adapter is put into."""
     words = unet.words()
+    make: Any = StableDiffusionPipeline
     return finish(
-        StableDiffusionPipeline(
+        make(
             vae=unet.autoencoder(),
             text_encoder=unet.clip(words),
             tokenizer=words,

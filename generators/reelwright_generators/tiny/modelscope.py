@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from diffusers.models.unets.unet_3d_condition import UNet3DConditionModel
-from diffusers.pipelines.deprecated.text_to_video_synthesis import TextToVideoSDPipeline
+from diffusers.pipelines.deprecated.text_to_video_synthesis.pipeline_text_to_video_synth import (
+    TextToVideoSDPipeline,
+)
 
 from reelwright_generators.tiny import unet
 from reelwright_generators.tiny.parts import finish, seeded

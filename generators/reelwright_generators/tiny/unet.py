@@ -144,14 +144,15 @@ def answering(net: Any) -> Any:
 
 def ddim(**config: Any) -> Any:
     """The scheduler that AnimateDiff is used with."""
-    return DDIMScheduler(**{**LINEAR, "clip_sample": False, **config})
+    told: dict[str, Any] = {**LINEAR, "clip_sample": False, **config}
+    return DDIMScheduler(**told)
 
 
 DIFFUSION: dict[str, Callable[..., Any]] = {
     "ddim": ddim,
     "dpm": lambda: DPMSolverMultistepScheduler(**LINEAR),
     "euler": lambda: EulerDiscreteScheduler(**LINEAR),
-    "lcm": lambda: LCMScheduler(**{**LINEAR, "steps_offset": 0}, clip_sample=False),
+    "lcm": lambda: LCMScheduler(**LINEAR, clip_sample=False),
     "pndm": lambda: PNDMScheduler(**LINEAR, skip_prk_steps=True),
 }
 """The schedulers of such models by name."""
