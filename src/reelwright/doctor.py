@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -186,6 +187,7 @@ def estimate_clip(
     from reelwright_generators.hub import look
 
     told = load_settings(given).generator
+    name = told.model
     if told.model == "builtin":
         from reelwright_generators import builtin
 
@@ -201,7 +203,7 @@ def estimate_clip(
     # HunyuanVideo was distilled: it is told the guidance as a number, and runs once a step.
     embedded = any(part.config.get("guidance_embeds") for part in seen.model.parts.values())
     made = estimate(
-        seen.model,
+        replace(seen.model, name=name),
         device,
         size=size or profile.size or published.size,
         frames=frames or profile.frames or published.frames,
