@@ -51,11 +51,9 @@ def loaded(family: Family, saving: Saving, dtype: torch.dtype) -> Any:
     dtypes: Any = {"default": dtype}
     if family.vae_float32:
         dtypes["vae"] = torch.float32
-    # Text encoders such as T5 overflow in float16.
-    text = torch.float32 if dtype is torch.float16 else dtype
     with quiet(), failures_told(folder):
         encoders = {
-            name: _encoder(folder, name, kind, text)
+            name: _encoder(folder, name, kind, dtype)
             for name, kind in folder.parts.items()
             if _is_encoder(kind)
         }
@@ -87,14 +85,50 @@ def _is_encoder(kind: str) -> bool:
     return isinstance(found, type) and issubclass(found, transformers.PreTrainedModel)
 
 
+def _of_encoder(kind: str, dtype: torch.dtype) -> torch.dtype:
+    """`dtype`, or float32 for T5 and language models where it is float16: they overflow in it.
+
+    CLIP does not, and its pipelines hand what it says to the model as it is.
+    """
+    narrow = dtype is torch.float16 and not kind.startswith("CLIP")
+    return torch.float32 if narrow else dtype
+
+
 def _encoder(folder: ModelFolder, name: str, kind: str, dtype: torch.dtype) -> Any:
     """Loaded on its own, since only so transformers tells what it would make up."""
+    own = _of_encoder(kind, dtype)
     encoder, told = getattr(transformers, kind).from_pretrained(
-        folder.folder(name), dtype=dtype, output_loading_info=True, **folder.loads(name)
+        folder.folder(name), dtype=own, output_loading_info=True, **folder.loads(name)
     )
     if told["missing_keys"]:
         raise ModelError(f"the weights of `{name}` lack {min(told['missing_keys'])!r}")
+    if own is not dtype:
+        _speak_in(dtype, encoder)
     return encoder
+
+
+def _speak_in(dtype: torch.dtype, encoder: Any) -> None:
+    """Has an encoder that computes in another type be taken for one of `dtype`, and answer in it.
+
+    Most pipelines pass what it says on to the model in the encoder's type, not in the model's.
+    """
+    plain: Any = type(encoder)
+    seeming = {"dtype": property(lambda self: dtype), "__module__": plain.__module__}
+    encoder.__class__ = type(plain.__name__, (plain,), seeming)
+
+    def narrowed(value: Any) -> Any:
+        if isinstance(value, torch.Tensor) and value.is_floating_point():
+            return value.to(dtype)
+        return tuple(narrowed(each) for each in value) if isinstance(value, tuple) else value
+
+    def answer(module: Any, args: Any, out: Any) -> Any:
+        if isinstance(out, tuple):
+            return narrowed(out)
+        for name, value in list(out.items()):
+            out[name] = narrowed(value)
+        return out
+
+    encoder.register_forward_hook(answer)
 
 
 def _part(folder: ModelFolder, name: str, dtype: torch.dtype) -> Any:

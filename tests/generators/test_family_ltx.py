@@ -181,3 +181,24 @@ def test_a_clip_with_a_last_picture_is_not_denoised_with_others(
     generator.refuse_joined([_request(), _request(first_frame=picture)], [9])
     with pytest.raises(ModelError, match="as tokens of its own"):
         generator.refuse_joined([_request(), _request(last_frame=picture)], [9])
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_it_films_in_half_precision_whatever_its_text_encoder_computes_in(
+    folders: Callable[..., Path], dtype: str
+) -> None:
+    folder = str(folders(condition=False))
+    whole = load(Told(model=folder, device="cpu", dtype="float32")).generate(_request(0.6))
+    half = load(Told.model_validate({"model": folder, "device": "cpu", "dtype": dtype}))
+    made = half.generate(_request(0.6))
+    off = np.abs(made.frames.astype(float) - whole.frames)
+    assert 0 < off.mean() < 3
+
+
+def test_a_text_encoder_in_float32_speaks_in_the_models_type(folders: Callable[..., Path]) -> None:
+    folder = folders(condition=False)
+    told = Told(model=str(folder), device="cpu", dtype="float16")
+    pipe = DiffusionFilm(family_of(open_folder(folder, name="tiny")), told).pipe
+    words = torch.tensor([[3, 4, 5]])
+    assert next(pipe.text_encoder.parameters()).dtype is torch.float32
+    assert pipe.text_encoder.dtype is pipe.text_encoder(words)[0].dtype is torch.float16
