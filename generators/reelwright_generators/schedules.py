@@ -320,6 +320,11 @@ class Course:
 
     def _held(self, scheduler: Any, values: dict[str, Any], kept: Kept, done: int) -> torch.Tensor:
         answer, sample, timestep = (values[name] for name in ("model_output", "sample", "timestep"))
+        if sample.shape != kept.clean.shape:  # it would be broadcast, silently
+            raise ValueError(
+                f"the pipeline steps latents of {list(sample.shape)}, where the sketch's are "
+                f"{list(kept.clean.shape)}: leave out the noise plan's `regions`"
+            )
         now, then = [*self.levels, 0.0][done : done + 2]
         if now == then:  # a step that is taken twice
             now = self.levels[done - 1]

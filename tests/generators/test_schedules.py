@@ -129,6 +129,14 @@ def test_what_is_let_go_is_the_noised_sketch_until_then(name: str) -> None:
     assert (seen[-1] - clean).abs().max() > 0.1
 
 
+def test_a_sketch_in_another_layout_is_not_broadcast() -> None:
+    scheduler = SCHEDULERS["ddim"]()
+    course = Course(scheduler, level=0.6, steps=10)
+    course.kept = Kept(clean=torch.zeros(3, 4, 4, 4), level=torch.zeros(1, 1, 1, 1))
+    with pytest.raises(ValueError, match="leave out the noise plan's `regions`"):
+        _ran(scheduler, course, torch.randn(SHAPE), 10)
+
+
 @pytest.mark.parametrize("name", ["euler", "euler v", "euler of svd"])
 @pytest.mark.parametrize("level", [0.3, 0.65, 0.9])
 def test_euler_starts_at_its_level_exactly_at_the_time_that_it_was_trained_for(
