@@ -118,9 +118,11 @@ def test_a_background_kept_longer_follows_the_sketch_exactly_until_it_is_let_go(
 ) -> None:
     film = _film(tiny(geometry, scheduler))
     seen: list[torch.Tensor] = []
-    film.pipe.transformer.register_forward_pre_hook(
-        lambda module, args, told: seen.append(told["hidden_states"].clone()), with_kwargs=True
-    )
+
+    def look(module: Any, args: Any, told: dict[str, Any]) -> None:
+        seen.append(told["hidden_states"].clone())
+
+    film.pipe.transformer.register_forward_pre_hook(look, with_kwargs=True)
     sketch = scene(seed=3)
     labels = np.zeros((9, 32, 64), np.uint8)
     labels[:, :16, :16] = 1
@@ -137,6 +139,7 @@ def test_a_background_kept_longer_follows_the_sketch_exactly_until_it_is_let_go(
     cell = film.family.grid.spatial
     outside = torch.ones(clean.shape, dtype=torch.bool)
     outside[..., : 16 // cell, : 16 // cell] = False
+    off = torch.zeros(())
     for sigma, given in zip(sigmas, seen, strict=True):
         off = (given - (1 - sigma) * clean - sigma * drawn).abs()
         if sigma >= released:
