@@ -392,7 +392,13 @@ class LongFilm:
         if past is not None and begins and (first is not None or self._way == "first frame"):
             first = past[:1]
         noise = whole.noise.model_copy(
-            update={"level": level, "regions": regions, "seed": _seed(whole.noise.seed, number)}
+            update={
+                "level": level,
+                "regions": regions,
+                "seed": _seed(whole.noise.seed, number),
+                # They belong to pure noise, which a window that goes on does not start from.
+                "low_frequencies": whole.noise.low_frequencies if level == 1 else None,
+            }
         )
         return replace(
             whole,

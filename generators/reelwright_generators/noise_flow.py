@@ -16,7 +16,7 @@ from reelwright_generators.families.family import Grid
 Points = NDArray[np.float64]
 """(x, y) of each, [points, 2]."""
 
-_LONGER, _SHORTER = 416, 64
+_LONGER, _SHORTER = 320, 64
 """Pixels of the sides between which motion is estimated: latents are coarser than the one, and
 OpenCV crashes on pictures of less than about half the other."""
 

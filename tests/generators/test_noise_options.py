@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from reelwright_core.errors import ModelError
 from reelwright_core.settings import Generator as Told
+from reelwright_core.settings import Long
 from reelwright_core.story import FrameSpan
 from reelwright_core.takes import NoisePlan, Region
 from reelwright_core.video import Frames
@@ -26,6 +27,7 @@ from reelwright_generators.families import family_of
 from reelwright_generators.families.family import Grid
 from reelwright_generators.folder import open_folder
 from reelwright_generators.generator import Facts, Request, load
+from reelwright_generators.long import LongFilm
 from reelwright_generators.noise_flow import carried
 
 FACTS = Facts(
@@ -340,6 +342,17 @@ def test_a_clip_starts_from_the_noise_of_its_plan(
     assert not torch.equal(shared, noise.draw(clean.shape, 5))
     assert (seen[0] - (1 - level) * clean - level * shared).abs().max() <= 1e-6
     assert made.provenance["noise"]["noise"] == kind
+
+
+def test_low_frequencies_of_a_long_shot_are_those_of_its_beginning(
+    tiny: Callable[..., Path], scene: Callable[..., Frames]
+) -> None:
+    generator = load(Told(model=str(tiny("flat")), device="cpu", steps=4))
+    plan = NoisePlan(level=1.0, seed=5, low_frequencies=0.25)
+    film = LongFilm(generator, _request(scene(seed=3, frames=15), plan), Long(overlap=3))
+    film.check()
+    assert len(list(film.frames())) == 15
+    assert film.provenance()["noise"]["low_frequencies"] == 0.25
 
 
 def test_plans_that_lack_something_are_refused(

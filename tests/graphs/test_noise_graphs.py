@@ -268,6 +268,21 @@ def test_a_films_regions_are_kept_as_its_graph_says(
     assert apart[~near].mean() < 2  # an mp4's own loss
 
 
+def test_a_background_kept_longer_is_nearer_to_the_sketch_on_the_built_in_model(
+    tmp_path: Path,
+) -> None:
+    apart: list[float] = []
+    for name, regions in (("a", ""), ("b", ", regions: {background: 0.2, entities: 0.9}")):
+        (tmp_path / name).mkdir()
+        graph, out = _graph(tmp_path / name, noise=f"level: 0.9{regions}"), tmp_path / name / "run"
+        _film(SCRIPT, out, graph, settings={"generator.model": "builtin", "generator.steps": 8})
+        clip, sketch = (read_video(_take(out, f"{each}.mp4")) for each in ("clip", "sketch"))
+        with np.load(_take(out, "masks.npz")) as masks:
+            behind = masks["labels"] == 0
+        apart.append(float(np.abs(clip.astype(float) - sketch).mean(-1)[behind].mean()))
+    assert apart[1] < 0.75 * apart[0]
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
