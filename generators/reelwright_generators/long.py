@@ -94,6 +94,32 @@ def way_of(facts: Facts) -> Way | None:
     return "first frame" if "first_frame" in facts.can else None
 
 
+def continued(request: Request, last: Frames, facts: Facts, told: Long) -> Request:
+    """The request, begun with the last frame of another clip, [1, height, width, 3].
+
+    By `first_frame` where the generator takes one, else as the first frame of the sketch, kept to
+    the end; without a sketch that is the frame, held, at the level `told.hold`. `ModelError` for a
+    generator that can do neither.
+    """
+    if "first_frame" in facts.can:
+        return replace(request, first_frame=last)
+    if way_of(facts) is None:
+        raise ModelError(
+            f"{facts.name} cannot go on from another shot: it can neither begin with a given frame "
+            "(`first_frame`) nor keep frames of a sketch (`sketch` and `regions`); leave out "
+            "`continues`, or use another model"
+        )
+    plan, sketch = request.noise, request.sketch
+    if sketch is None:
+        sketch = np.repeat(last, request.frames, axis=0)
+        plan = plan.model_copy(update={"level": min(plan.level, told.hold)})
+    else:
+        sketch = np.concatenate([last, sketch[1:]])
+    kept = Region(of="all", level=0.0, frames=FrameSpan(first=0, last=0))
+    plan = plan.model_copy(update={"regions": [*plan.regions, kept], "low_frequencies": None})
+    return replace(request, sketch=sketch, noise=plan)
+
+
 def in_windows(facts: Facts, told: Long, *, frames: int, beats: Sequence[Beat] = ()) -> bool:
     """Whether a shot is filmed in windows; `ModelError` if it must be and cannot."""
     if told.how == "whole" and beats:

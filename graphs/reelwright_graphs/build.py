@@ -28,7 +28,7 @@ from reelwright_core.errors import (
 )  # fmt: skip
 from reelwright_core.files import write_json
 from reelwright_core.records import Record, digest
-from reelwright_core.story import Storyboard
+from reelwright_core.story import Shot, Storyboard
 from reelwright_core.takes import Artifact, ShotResult
 from reelwright_graphs import conditions
 from reelwright_graphs.events import Event
@@ -194,10 +194,21 @@ def _shot_runner(line: NodeLine, context: Context, limits: Limits) -> Callable[[
     compiled = build(graph, context, limits).compile()
     bound = 10 + sum(node.at_most or 1 for node in graph.nodes.values()) * len(graph.nodes)
 
-    async def film(state: State) -> State:
-        board = await asyncio.to_thread(load_storyboard, context, state["storyboard"])
-        shot = next(shot for shot in board.shots if shot.id == state["id"])
-        start = {
+    begun: dict[tuple[str, str], asyncio.Task[ShotResult]] = {}
+    """The work on each shot of a storyboard, by its digest: one that continues another waits for
+    it, and begins it where a resumed run has it behind itself; then all of it is found."""
+
+    def result_of(board: Storyboard, kept: Any, shot: Shot) -> asyncio.Task[ShotResult]:
+        key = (Artifact.model_validate(kept).sha256, shot.id)
+        if key not in begun:
+            # A context of its own: a graph run inside a node would else inherit its checkpoints.
+            begun[key] = asyncio.create_task(
+                filmed(board, kept, shot), context=contextvars.Context()
+            )
+        return begun[key]
+
+    async def filmed(board: Storyboard, kept: Any, shot: Shot) -> ShotResult:
+        start: State = {
             "shot": shot.model_dump(mode="json"),
             "take": 1,
             "prompt": shot.prompt,
@@ -205,13 +216,24 @@ def _shot_runner(line: NodeLine, context: Context, limits: Limits) -> Callable[[
             "identities": [each.model_dump(mode="json") for each in of_shot(board, shot)],
             "runs": {},
         }
+        if shot.continues is not None:
+            earlier = next(one for one in board.shots if one.id == shot.continues)
+            try:
+                result = await asyncio.shield(result_of(board, kept, earlier))
+            except (StorageError, InputError, Stopped):
+                raise
+            except ReelwrightError:
+                why = f"it continues {shot.continues}, which could not be filmed"
+                raise ShotError(shot.id, why) from None
+            start["before"] = result.take.clip.video.data()
+        done = await compiled.ainvoke(start, {"recursion_limit": bound})
+        return ShotResult.model_validate(done["result"])
+
+    async def film(state: State) -> State:
+        board = await asyncio.to_thread(load_storyboard, context, state["storyboard"])
+        shot = next(shot for shot in board.shots if shot.id == state["id"])
         try:
-            # A context of its own: a graph run inside a node would else inherit its checkpoints.
-            done = await asyncio.create_task(
-                compiled.ainvoke(start, {"recursion_limit": bound}),
-                context=contextvars.Context(),
-            )
-            result = ShotResult.model_validate(done["result"])
+            result = await result_of(board, state["storyboard"], shot)
             kept = await asyncio.to_thread(_keep_result, context, result)
         except (StorageError, InputError, Stopped):
             raise

@@ -20,7 +20,7 @@ from reelwright_graphs.nodes import Level, Node, load_node, nearest
 START, END = "start", "end"
 GIVEN: Mapping[Level, Sequence[str]] = {
     "story": ("script",),
-    "shot": ("shot", "take", "prompt", "takes", "identities"),
+    "shot": ("shot", "take", "prompt", "takes", "identities", "before"),
 }
 """What a graph of each level is given before its first node."""
 

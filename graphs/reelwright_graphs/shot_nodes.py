@@ -36,7 +36,7 @@ from reelwright_graphs.events import Event
 from reelwright_graphs.nodes import Node, Stopped
 
 if TYPE_CHECKING:
-    from reelwright_generators.generator import Control, Request
+    from reelwright_generators.generator import Control, Facts, Request
 
 SketchControl = Literal["edges", "masks", "rgb", "depth"]
 """What of a sketch a model can be shown that follows control videos."""
@@ -60,7 +60,7 @@ class ShotNode(Node):
 
 def _told(shot: Shot, *without: str) -> dict[str, Any]:
     """A shot for `depends`; one without beats as it was before there were any."""
-    left = {*without, *(() if shot.beats else ("beats",))}
+    left = {*without, "continues", *(() if shot.beats else ("beats",))}
     return shot.model_dump(mode="json", exclude=left)
 
 
@@ -290,6 +290,8 @@ class FilmNode(ShotNode):
         sketch: Sketch | None = None
         layout: Layout | None = None
         identities: list[Identity] = []
+        before: Artifact | None = None
+        """The clip that this shot continues."""
 
     class Outputs(Record):
         clip: Clip
@@ -305,13 +307,15 @@ class FilmNode(ShotNode):
             "size": shot.size,
             "frames": shot.frames,
             "fps": str(shot.fps),
-            "model": self.context.crew.generator(self.options.model).facts().sha256,
+            "model": self._facts().sha256,
             "settings": self._settings(inputs),
             "path": self.path(inputs, ""),
         }
         # From here on only what is used: what was filmed before there was such a thing is found.
         if shot.beats:
             depends["beats"] = [beat.data() for beat in shot.beats]
+        if inputs.before is not None:
+            depends["before"] = inputs.before.sha256
         if sketch and means.labels:
             depends |= {"masks": sketch.masks.sha256, "things": sketch.things}
         if means.control == "depth":
@@ -321,7 +325,7 @@ class FilmNode(ShotNode):
         return depends
 
     def _identities(self, inputs: Inputs) -> tuple[list[Identity], list[str]]:
-        facts = self.context.crew.generator(self.options.model).facts()
+        facts = self._facts()
         return identities.usable(inputs.identities, facts)
 
     def _settings(self, inputs: Inputs) -> dict[str, Any]:
@@ -338,7 +342,7 @@ class FilmNode(ShotNode):
         }
 
     def _means(self, inputs: Inputs) -> _Means:
-        facts = self.context.crew.generator(self.options.model).facts()
+        facts = self._facts()
         asked, noise, why = self.options.control, inputs.noise, None
         control: SketchControl | None = None if asked == "none" else asked
         if control is not None and inputs.sketch is None:
@@ -371,7 +375,7 @@ class FilmNode(ShotNode):
     def _in_windows(self, shot: Shot) -> bool:
         from reelwright_generators.long import in_windows
 
-        facts = self.context.crew.generator(self.options.model).facts()
+        facts = self._facts()
         told = self.context.settings.generator.long
         return in_windows(facts, told, frames=shot.frames, beats=shot.beats)
 
@@ -399,6 +403,8 @@ class FilmNode(ShotNode):
         if means.control is not None:
             request = replace(request, control=self._control(inputs, means.control, request.labels))
         told = self._control_told(inputs, means)
+        if inputs.before is not None:
+            told["continues"] = {"shot": shot.continues, "clip": inputs.before.sha256}
         start = time.monotonic()
         film = self._windows if self._in_windows(shot) else self._at_once
         seen = self.context.store.path(sketch.video) if sketch and means.sketch else None
@@ -430,12 +436,24 @@ class FilmNode(ShotNode):
         self._warned(inputs, [f"`control: {asked}` is not used: {means.why}; {instead}"])
         return {"control": {"asked": asked, "used": used, "why": means.why, "level": noise.level}}
 
+    def _facts(self) -> Facts:
+        return self.context.crew.generator(self.options.model).facts()
+
+    def _end(self, clip: Artifact) -> Frames:
+        """The last frame of a clip, [1, height, width, 3]."""
+        return read_video(self.context.store.path(clip))[-1:]
+
     def _at_once(
         self, inputs: Inputs, request: Request, sketch: Path | None
     ) -> tuple[Artifact, dict[str, Any]]:
+        from reelwright_generators.long import continued
+
         generator = self.context.crew.generator(self.options.model)
         if sketch is not None:
             request = replace(request, sketch=read_video(sketch))
+        if inputs.before is not None:
+            told = self.context.settings.generator.long
+            request = continued(request, self._end(inputs.before), generator.facts(), told)
         warnings = self._warned(inputs, generator.check(request))
         made = generator.generate(request, self._on_step(inputs))
         video = self.keep(
@@ -454,6 +472,12 @@ class FilmNode(ShotNode):
         from reelwright_generators.long import LongFilm, Reel, WindowFolder
 
         context = self.context
+        if inputs.before is not None:
+            raise ModelError(
+                f"it continues {inputs.shot.continues}, which a shot that is filmed in windows "
+                f"cannot: give it at most {self._facts().frames} frames and no beats, or leave "
+                "`continues` out, and it goes on within itself"
+            )
         finished = WindowFolder(context.run / "store" / "windows" / digest(self.depends(inputs)))
         film = LongFilm(
             context.crew.generator(self.options.model),

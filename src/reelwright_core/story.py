@@ -263,6 +263,8 @@ class Shot(Record):
     left_out: list[LeftOut] = []
     beats: list[Beat] = []
     """Other prompts for later parts of the shot; `prompt` is what it begins with."""
+    continues: ShotId | None = None
+    """An earlier shot whose last frame this one begins with; it waits until that one is chosen."""
 
     @property
     def seconds(self) -> Fraction:
@@ -361,6 +363,24 @@ class Storyboard(Stored):
             if shot.id in seen:
                 raise ValueError(f"two shots share the id {shot.id!r}")
             seen.add(shot.id)
+        return self
+
+    @model_validator(mode="after")
+    def _earlier_shots_are_continued(self) -> Storyboard:
+        sizes: dict[str, tuple[int, int]] = {}
+        for shot in self.shots:
+            if shot.continues is not None:
+                if shot.continues not in sizes:
+                    raise ValueError(
+                        f"`continues` of the shot {shot.id!r} is the id of an earlier shot"
+                        f"{', ' if sizes else ''}{', '.join(sizes)}, got {shot.continues!r}"
+                    )
+                if sizes[shot.continues] != shot.size:
+                    raise ValueError(
+                        f"the shot {shot.id!r} continues {shot.continues!r} and must have its "
+                        f"size, {list(sizes[shot.continues])}, got {list(shot.size)}"
+                    )
+            sizes[shot.id] = shot.size
         return self
 
     @model_validator(mode="after")
