@@ -68,7 +68,7 @@ class DiffusionFilm:
             except OutOfMemory:
                 tried = self.saving.next(self.pipe, request, self._at)
                 if tried is None:
-                    raise self._no_memory(warnings) from None
+                    raise self._no_memory(request) from None
             else:
                 return replace(made, seconds=time.monotonic() - started, warnings=tuple(warnings))
             # Out of the handler, so that nothing holds on to what the failed clip had.
@@ -103,13 +103,16 @@ class DiffusionFilm:
                 made = Together(overlaps).run([clip(request) for request in requests])
         except OutOfMemory:
             self.saving.free(self.pipe)
-            raise self._no_memory([]) from None
+            raise self._no_memory(requests[0]) from None
         each = (time.monotonic() - started) / len(made)
         return [replace(one, seconds=each) for one in made]
 
-    def _no_memory(self, warnings: list[str]) -> OutOfMemory:
-        tried = f", with {warnings[-1].partition(' with ')[2]} either" if warnings else ""
-        return OutOfMemory(f"the memory did not suffice for this clip{tried}; {self.saving.cure()}")
+    def _no_memory(self, request: Request) -> OutOfMemory:
+        tried = self.saving.in_force(request)
+        despite = f" with {' and '.join(tried)}" if tried else ""
+        return OutOfMemory(
+            f"the memory did not suffice for this clip{despite}; {self.saving.cure()}"
+        )
 
     def _filmed(
         self, pipe: Any, request: Request, *, facts: Facts, on_step: OnStep | None,

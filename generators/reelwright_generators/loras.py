@@ -23,7 +23,7 @@ from reelwright_generators.saving import ran_out
 
 TAKING = (
     "AnimateDiff", "AnyFlow", "CogVideoX", "ConsisID", "Hunyuan", "LTX", "Mochi",
-    "SkyReelsV2", "TextToVideoSD", "VideoToVideoSD", "Wan",
+    "SkyReelsV2", "StableDiffusion", "TextToVideoSD", "VideoToVideoSD", "Wan",
 )  # fmt: skip
 """What the names of the pipelines that take LoRA files begin with."""
 

@@ -26,6 +26,14 @@ At = Literal["autoencoder", "model"]
 """Where memory ran out."""
 
 
+TILES = "the autoencoder in tiles"
+WAITING: dict[Offload, str] = {
+    "model": "the model's parts waiting in main memory",
+    "group": "the model's layers waiting in main memory",
+    "sequential": "the model's layers waiting in main memory",
+}
+
+
 class OutOfMemory(GeneratorError):
     """The memory did not suffice; perhaps it does with less."""
 
@@ -86,13 +94,17 @@ class Saving:
         may_tile = self._told.tiling == "auto" and hasattr(pipe.vae, "enable_tiling")
         if at == "autoencoder" and may_tile and not self.tiles(request):
             self._tiled_from = _pixels(request)
-            return "the autoencoder in tiles"
+            return TILES
         if self._device.type == "cpu" or self.offload in ("group", "sequential"):
             return None
         self.offload = "model" if self.offload is None else "group"
         put_off(pipe, self.offload, self._device)
-        waiting = "parts" if self.offload == "model" else "layers"
-        return f"the model's {waiting} waiting in main memory"
+        return WAITING[self.offload]
+
+    def in_force(self, request: Request) -> list[str]:
+        """The measures with which this clip is filmed."""
+        waiting = [WAITING[self.offload]] if self.offload else []
+        return [TILES, *waiting] if self.tiles(request) else waiting
 
     def free(self, pipe: Any) -> None:
         """Lets go of what a clip that failed has left behind."""
