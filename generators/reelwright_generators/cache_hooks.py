@@ -275,6 +275,16 @@ def _pyramid(
         HookRegistry.check_if_exists_or_initialize(part).register_hook(hook, "reelwright_pyramid")
 
 
+def _states(kind: Any) -> StateManager:
+    """One state for each guidance branch."""
+    return StateManager(kind)
+
+
+def _original(hook: ModelHook) -> Any:
+    reference: Any = hook.fn_ref
+    return reference.original_forward
+
+
 class _Attended(BaseState):
     """What one attention gave last, in one guidance branch."""
 
@@ -294,14 +304,14 @@ class _Broadcast(ModelHook):
     def __init__(self, interval: int, course: Course) -> None:
         super().__init__()
         self.interval, self.course = interval, course
-        self.states = StateManager(_Attended)
+        self.states = _states(_Attended)
 
     def new_forward(self, module: Any, *args: Any, **kwargs: Any) -> Any:
         state: Any = self.states.get_state()
         low, high = _BROADCAST
         between = low < self.course.levels[self.course.done] < high
         if state.given is None or not between or state.age + 1 >= self.interval:
-            state.given, state.age = self.fn_ref.original_forward(*args, **kwargs), 0
+            state.given, state.age = _original(self)(*args, **kwargs), 0
         else:
             state.age += 1
         return state.given
@@ -312,7 +322,7 @@ class _Broadcast(ModelHook):
 
 
 def _tea(plan: Plan, model: Any, levels: Sequence[float], course: Course, parts: list[Any]) -> None:
-    states = StateManager(_Stack)
+    states = _states(_Stack)
     for i, block in enumerate(parts):
         hook = _Tea(plan, states, steps=len(levels), first=i == 0, last=i == len(parts) - 1)
         HookRegistry.check_if_exists_or_initialize(block).register_hook(hook, "reelwright_tea")
@@ -367,7 +377,7 @@ class _Tea(ModelHook):
                 tokens = tuple(a + b for a, b in zip(tokens, state.added, strict=True))
         if state.skips:
             return self._returned(tokens)
-        made = self.fn_ref.original_forward(*args, **kwargs)
+        made = _original(self)(*args, **kwargs)
         if self.last:
             state.added = tuple(
                 after - before

@@ -26,6 +26,7 @@ from reelwright_generators.folder import open_folder
 from reelwright_generators.generator import Request
 from reelwright_generators.tiny import cogvideox, ltx, parts, wan
 
+library: Any = diffusers  # which says little of its own types
 STEPS, BLOCKS = 12, 3
 FIT = tuple([1.0] + [0.98] * (STEPS - 1))
 ALL: list[dict[str, Any]] = [
@@ -44,7 +45,7 @@ def _named(told: dict[str, Any]) -> str:
 def _deepened(folder: Path, part: str = "transformer") -> Path:
     """With three blocks: a cache has nothing to leave out of one."""
     config = json.loads((folder / part / "config.json").read_text())
-    make: Any = getattr(diffusers, config["_class_name"])
+    make: Any = getattr(library, config["_class_name"])
     layers = {name: BLOCKS for name in ("num_layers", "num_single_layers") if name in config}
     deep = parts.seeded(1, make.from_config, config={**config, **layers})
     deep.save_pretrained(folder / part)
@@ -161,8 +162,11 @@ def test_other_families_save_calls(
 def test_guidance_branches_keep_attention_of_their_own(deep: Path) -> None:
     generator = _generator(deep, cache="pyramid", cache_interval=2)
     given: list[torch.Tensor] = []
-    attention = generator.loaded().pipe.transformer.blocks[0].attn1
-    attention.register_forward_hook(lambda module, args, out: given.append(out))
+
+    def keep(module: Any, args: Any, out: torch.Tensor) -> None:
+        given.append(out)
+
+    generator.loaded().pipe.transformer.blocks[0].attn1.register_forward_hook(keep)
     generator.generate(_asked(generator))
     both = [(given[i], given[i + 1]) for i in range(0, len(given), 2)]
     repeated = [now for now, before in zip(both[1:], both, strict=False) if now[0] is before[0]]
@@ -193,11 +197,16 @@ def test_a_late_start_counts_its_own_steps(
     told = next(each for each in ALL if each["cache"] == cache)
     generator = _generator(deep, **told)
     asked = _asked(generator, sketch=scene(seed=1), noise=NoisePlan(level=0.6, seed=1))
-    last: list[torch.Tensor] = []
+    count = 0
+
+    def counting(module: Any, args: Any) -> None:
+        nonlocal count
+        count += 1
+
     ends = generator.loaded().pipe.transformer.blocks[-1].attn1.to_q
-    ends.register_forward_hook(lambda *told: last.append(told[-1]))
+    ends.register_forward_pre_hook(counting)
     computed: list[int] = []
-    made = generator.generate(asked, lambda done, of: computed.append(len(last)))
+    made = generator.generate(asked, lambda done, of: computed.append(count))
     assert made.provenance["steps"] < STEPS
     calls = made.provenance["cache"]["calls"]
     assert calls["asked"] % made.provenance["steps"] == 0
@@ -238,7 +247,7 @@ def test_the_measured_ratios_are_those_of_diffusers(
     generator = _generator(deep)
     transformer = generator.loaded().pipe.transformer
     ours = magnitudes.measure(generator, prompt="a red car")
-    config = diffusers.MagCacheConfig(calibrate=True, num_inference_steps=STEPS)
+    config = library.MagCacheConfig(calibrate=True, num_inference_steps=STEPS)
     transformer.enable_cache(config)
     generator.generate(_asked(generator))
     transformer.disable_cache()
@@ -250,10 +259,10 @@ def test_the_measured_ratios_are_those_of_diffusers(
 @pytest.fixture(name="experts")
 def two_experts(tmp_path: Path) -> Path:
     folder = _deepened(wan.build(tmp_path / "experts"))
-    pipe: Any = diffusers.WanPipeline.from_pretrained(folder)
+    pipe: Any = library.WanPipeline.from_pretrained(folder)
     second = parts.seeded(9, type(pipe.transformer).from_config, config=pipe.transformer.config)
     profile = (folder / "reelwright.json").read_text()
-    diffusers.WanPipeline(
+    library.WanPipeline(
         **{**pipe.components, "transformer_2": second}, boundary_ratio=0.8
     ).save_pretrained(folder)
     (folder / "reelwright.json").write_text(profile)
@@ -308,7 +317,7 @@ def test_a_control_between_the_blocks_would_count_twice() -> None:
         "return_dict": False,
     }
     vace = parts.seeded(
-        1, diffusers.WanVACETransformer3DModel, **config, vace_layers=[0, 2], vace_in_channels=4
+        1, library.WanVACETransformer3DModel, **config, vace_layers=[0, 2], vace_in_channels=4
     )
     torch.manual_seed(2)
     for block in vace.vace_blocks:  # an untrained control begins at zero
@@ -316,12 +325,12 @@ def test_a_control_between_the_blocks_would_count_twice() -> None:
     control = {"control_hidden_states": torch.randn(1, 4, 3, 4, 8), **given}
     away = _deviation(vace, control)
     assert away > 0.01
-    assert _deviation(parts.seeded(1, diffusers.WanTransformer3DModel, **config), given) < 1e-5
+    assert _deviation(parts.seeded(1, library.WanTransformer3DModel, **config), given) < 1e-5
 
 
 @torch.no_grad()
 def _deviation(model: Any, given: dict[str, Any]) -> float:
-    model.enable_cache(diffusers.FirstBlockCacheConfig(threshold=0.1))
+    model.enable_cache(library.FirstBlockCacheConfig(threshold=0.1))
     with model.cache_context("cond"):
         first = model(**given)[0]
     with model.cache_context("cond"):
@@ -336,7 +345,7 @@ def test_a_model_of_one_block_is_refused(tiny: Callable[..., Path]) -> None:
 
 def test_pipelines_that_do_not_name_their_calls_are_refused() -> None:
     plan = Plan(cache="tea", threshold=0.1)
-    cache_hooks.refuse_unnamed(diffusers.WanPipeline, plan)
-    for pipeline in (diffusers.WanVideoToVideoPipeline, diffusers.LattePipeline):
+    cache_hooks.refuse_unnamed(library.WanPipeline, plan)
+    for pipeline in (library.WanVideoToVideoPipeline, library.LattePipeline):
         with pytest.raises(ModelError, match=pipeline.__name__):
             cache_hooks.refuse_unnamed(pipeline, plan)
