@@ -103,6 +103,18 @@ def test_doctor_finds_all_that_is_needed(tmp_path: Path) -> None:
     assert all(finding["ok"] for finding in findings if finding["needed"])
 
 
+def test_doctor_looks_with_the_settings_it_is_given(tmp_path: Path) -> None:
+    told = reelwright("doctor", "--set", "generator.model=command", cwd=tmp_path)
+    assert told.returncode == 1
+    assert re.search(r"^MISSING +video model .*`generator.outside.command`", told.stdout, re.M)
+    told = reelwright("doctor", "--model", "command", "--size", "64x32", cwd=tmp_path)
+    assert told.returncode == 2
+    assert "estimated of diffusers models; 'command' is no folder" in told.stderr
+    told = reelwright("doctor", "--size", "64by32", cwd=tmp_path)
+    assert told.returncode == 2
+    assert "a size is written WIDTHxHEIGHT in pixels, such as 832x480" in told.stderr
+
+
 def test_a_run_folder_that_is_none_is_told(tmp_path: Path) -> None:
     told = reelwright("resume", ".", cwd=tmp_path)
     assert told.returncode == 2

@@ -35,6 +35,9 @@ TEA: dict[str, tuple[float, ...]] = {
 TEA_FITTED = 0.08
 """The threshold with a fitted polynomial; without one the numbers mean something else."""
 
+_FITTED = ("mag", "tea")
+"""Caches that take numbers fitted to the model."""
+
 _STACKS = ("first-block", "mag", "tea")
 """Caches that leave out the stack of blocks; the others leave out parts of every block."""
 
@@ -73,8 +76,19 @@ def plan_of(told: Told, family: Family) -> Plan | None:
     """The cache that the settings ask for; `ModelError` if it does not work with this model."""
     cache = told.cache
     if cache is None:
+        for name in ("cache_threshold", "cache_interval", "cache_fit"):
+            if getattr(told, name) not in (None, ()):
+                raise ModelError(
+                    f"`generator.{name}` says how a cache works and none is in force; "
+                    "set `generator.cache` as well, or leave it out"
+                )
         return None
     _refuse(cache, family)
+    if told.cache_fit and cache not in _FITTED:
+        raise ModelError(
+            f"the cache {cache!r} takes no fitted numbers; leave `generator.cache_fit` out, "
+            f"or take one of {', '.join(_FITTED)}"
+        )
     if cache in INTERVALS:
         if told.cache_threshold is not None:
             raise ModelError(

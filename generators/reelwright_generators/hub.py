@@ -241,14 +241,17 @@ def look(told: Told, hub: Hub | None = None) -> Look:
     hub = hub or Hub()
     choice = Choice(variant=told.variant, pickle=told.pickle)
     path = Path(told.model).expanduser()
+    if not (path.is_dir() or HUB_ID.fullmatch(told.model)):
+        raise ModelError(
+            "what a clip takes is estimated of diffusers models; "
+            f"{told.model!r} is no folder, and no hub id such as 'org/name'"
+        )
     here = path if path.is_dir() else hub.folder(told.model, told.revision, INDEX)
     if here is not None:
         revision = None if here == path else here.name
         with contextlib.suppress(ModelError) if revision else contextlib.nullcontext():
             folder = open_folder(here, name=told.model, revision=revision, choice=choice)
             return Look(folder=folder, model=model_of(folder), fetches=0, free=hub.free(here))
-    if not HUB_ID.fullmatch(told.model):
-        raise ModelError(f"{told.model!r} is no folder, and no hub id such as 'org/name'")
     at, listing = hub.described(told.model, here.name if here else told.revision)
     index = read_index(at / INDEX)
     names = model_files(told.model, at, listing.sizes, choice)

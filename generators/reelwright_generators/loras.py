@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import math
 import struct
 import warnings
 from collections.abc import Generator, Sequence
@@ -49,14 +50,12 @@ def _parsed(told: str) -> Lora:
     path, at, weight = told.rpartition("@")
     if not at:
         return Lora(path=told)
-    try:
-        return Lora(path=path, weight=float(weight))
-    except ValueError:
-        if told.endswith(".safetensors"):  # an `@` of the path itself
-            return Lora(path=told)
-        raise ModelError(
-            f"the weight of a LoRA is a number: `{path}@0.8`, got {weight!r} in {told!r}"
-        ) from None
+    with contextlib.suppress(ValueError):
+        if math.isfinite(number := float(weight)):
+            return Lora(path=path, weight=number)
+    if told.endswith(".safetensors"):  # an `@` of the path itself
+        return Lora(path=told)
+    raise ModelError(f"the weight of a LoRA is a number: `{path}@0.8`, got {weight!r} in {told!r}")
 
 
 def check(loras: Sequence[Lora]) -> None:

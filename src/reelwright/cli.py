@@ -282,7 +282,7 @@ def doctor(
         return
     from reelwright.doctor import examine
 
-    findings = examine()
+    findings = examine(_settings(set_))
     if as_json:
         print(json.dumps([finding.data() for finding in findings], ensure_ascii=False))
     else:

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -37,9 +37,9 @@ class Finding(Record):
     says: str
 
 
-def examine() -> list[Finding]:
-    """Everything that matters here, the needed things first."""
-    return [*_needed(), *_model(), *_wanted()]
+def examine(given: Mapping[str, Any] | None = None) -> list[Finding]:
+    """Everything that matters here under the settings `given`, the needed things first."""
+    return [*_needed(), *_model(given), *_wanted()]
 
 
 def _needed() -> Iterator[Finding]:
@@ -61,9 +61,9 @@ def _needed() -> Iterator[Finding]:
     )
 
 
-def _model() -> Iterator[Finding]:
+def _model(given: Mapping[str, Any] | None) -> Iterator[Finding]:
     try:
-        settings = load_settings()
+        settings = load_settings(given)
     except ReelwrightError as error:
         yield Finding(name="settings", ok=False, needed=True, says=str(error))
         return

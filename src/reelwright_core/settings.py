@@ -56,14 +56,22 @@ class _Part(BaseModel):
 
 def _size(value: object) -> object:
     """`160x96` is a size."""
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,6}x[0-9]{1,6}", value):
-        return tuple(int(part) for part in value.split("x"))
-    return value
+    if not isinstance(value, str):
+        return value
+    if not re.fullmatch(r"[0-9]{1,6}x[0-9]{1,6}", value):
+        raise ValueError("a size is written WIDTHxHEIGHT in pixels, such as 832x480")
+    return tuple(int(part) for part in value.split("x"))
 
 
 def _fit_size(size: tuple[int, int]) -> tuple[int, int]:
     if not (min(size) >= 16 and max(size) <= 8192):
         raise ValueError("width and height are between 16 and 8192")
+    width, height = size
+    if width % 2 or height % 2:
+        raise ValueError(
+            "width and height are even, since a video's colours are kept for 2x2 pixels: "
+            f"use {width + width % 2}x{height + height % 2}"
+        )
     return size
 
 

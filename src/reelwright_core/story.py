@@ -278,6 +278,11 @@ class Shot(Record):
             raise ValueError(
                 f"`size` is [width, height] between 16 and 8192, got {list(self.size)}"
             )
+        if width % 2 or height % 2:  # told here, not when the clip is there and cannot be written
+            raise ValueError(
+                "`size` is even both ways, since a video's colours are kept for 2x2 pixels: "
+                f"use {[width + width % 2, height + height % 2]}, got {list(self.size)}"
+            )
         for event in self.scene_graph.events:
             if event.frames.last >= self.frames:
                 raise ValueError(

@@ -160,6 +160,7 @@ def test_a_variable_may_hold_a_list() -> None:
     [
         ("takes.max", "0"), ("takes.max", "many"), ("takes.max", "none"), ("film.size", "0x96"),
         ("film.size", "160"), ("film.size", "160x96x3"), ("film.size", "9999x96"),
+        ("film.size", "161x96"),
         ("film.size", "[160"), ("film.fps", "23.976"), ("film.fps", "0"), ("film.frames", "10001"),
         ("critic.threshold", "nan"), ("critic.threshold", "1.1"), ("planner.brain", "human"),
         ("generator.noise.level", "0"), ("endpoint.timeout", "inf"), ("endpoint.timeout", ""),

@@ -155,6 +155,7 @@ def test_seconds_are_derived_exactly() -> None:
     [
         ({"size": (15, 96)}, "between 16 and 8192"),
         ({"size": (160, 8193)}, "between 16 and 8192"),
+        ({"size": (161, 95)}, r"even both ways.*use \[162, 96\]"),
         ({"frames": 0}, "frames"),
         ({"noise_level": 0.0}, "noise_level"),
         ({"noise_level": float("nan")}, "noise_level"),
