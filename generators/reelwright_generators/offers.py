@@ -11,7 +11,7 @@ from reelwright_core.settings import Generator as Told
 from reelwright_generators.diffusion import DiffusionGenerator
 from reelwright_generators.families import family_of
 from reelwright_generators.folder import Choice, ModelFolder, OnFetch, open_folder
-from reelwright_generators.generator import Generator, InItsWords, names
+from reelwright_generators.generator import FOLDERS, Generator, InItsWords, names
 
 
 def builtin(told: Told) -> Generator:
@@ -33,9 +33,10 @@ def diffusers(told: Told, *, on_fetch: OnFetch | None = None) -> Generator:
         extras = hub.open_extras(told, source)
         return _make(open_folder(path, name=told.model, choice=choice, extras=extras), told, None)
     if not hub.HUB_ID.fullmatch(told.model):
+        installed = (name for name in names() if name != FOLDERS)  # which is no model
         raise ModelError(
             f"there is no generator {told.model!r}: it is no installed one "
-            f"({', '.join(names())}), no folder, and no hub id such as "
+            f"({', '.join(installed)}), no folder, and no hub id such as "
             "'Wan-AI/Wan2.1-T2V-1.3B-Diffusers'"
         )
     return _make(hub.open_model(told.model, told, source), told, None)

@@ -13,6 +13,7 @@ from reelwright_generators import loras
 from reelwright_generators.caches import plan_of
 from reelwright_generators.families import family_of
 from reelwright_generators.folder import open_folder
+from reelwright_generators.generator import load
 from reelwright_generators.hub import look
 
 
@@ -32,6 +33,13 @@ def test_numbers_of_a_cache_that_would_be_ignored(
     told = load_settings({f"generator.{name}": value for name, value in given.items()}).generator
     with pytest.raises(ModelError, match=said):
         plan_of(told, family_of(open_folder(tiny(), name="tiny")))
+
+
+def test_the_offer_that_opens_folders_is_no_model() -> None:
+    with pytest.raises(ModelError, match=r"'diffusers': it is no installed one") as refused:
+        load(load_settings({"generator.model": "diffusers"}).generator)
+    assert "builtin" in str(refused.value)
+    assert "diffusers," not in str(refused.value)
 
 
 @pytest.mark.parametrize("weight", ["nan", "inf", "-inf"])
