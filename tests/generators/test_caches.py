@@ -24,7 +24,17 @@ from reelwright_generators.diffusion import DiffusionGenerator
 from reelwright_generators.families import family_of
 from reelwright_generators.folder import open_folder
 from reelwright_generators.generator import Request
-from reelwright_generators.tiny import cogvideox, ltx, parts, wan
+from reelwright_generators.tiny import (
+    cogvideox,
+    hunyuan,
+    ltx,
+    ltx2,
+    mochi,
+    parts,
+    skyreels,
+    vace,
+    wan,
+)
 
 library: Any = diffusers  # which says little of its own types
 STEPS, BLOCKS = 12, 3
@@ -145,18 +155,30 @@ def test_the_calls_told_are_those_that_were_saved(deep: Path, told: dict[str, An
     assert without["to_q"] == STEPS * 2 * BLOCKS * 2
 
 
-@pytest.mark.parametrize("build", [cogvideox.build, ltx.build])
-@pytest.mark.parametrize("told", ALL, ids=_named)
-def test_other_families_save_calls(
-    tmp_path: Path, build: Callable[[Path], Path], told: dict[str, Any]
-) -> None:
-    folder = _deepened(build(tmp_path / "model"))
-    bold = "cache_interval" if "cache_interval" in told else "cache_threshold"
-    calls = _film(folder, **{**told, bold: 9})[1]["cache"]["calls"]
-    assert 0 < calls["saved"] < calls["asked"]
-    nothing = _film(folder, **{**told, bold: 1 if bold == "cache_interval" else 0})
-    assert nothing[1]["cache"]["calls"]["saved"] == 0
-    assert np.array_equal(_film(folder)[0], nothing[0])
+OTHERS = [
+    *((build, told) for build in (cogvideox, hunyuan, ltx, mochi) for told in ALL),
+    *((build, told) for build in (ltx2, skyreels, vace) for told in ALL[3:]),
+]
+
+
+@pytest.mark.parametrize(
+    ("family", "told"), OTHERS, ids=[f"{f.__name__.split('.')[-1]}-{_named(t)}" for f, t in OTHERS]
+)
+def test_other_families_save_calls(tmp_path: Path, family: Any, told: dict[str, Any]) -> None:
+    folder = _deepened(family.build(tmp_path / "model"))
+    told = {**told, "steps": 6, "cache_fit": told.get("cache_fit", ())[:6]}
+    frames: list[Frames] = []
+    for bold in (False, True):
+        if "cache_interval" in told:
+            asked = {**told, "cache_interval": 3 if bold else 1}
+        else:
+            asked = {**told, "cache_threshold": 9 if bold else 0}
+        clip, provenance = _film(folder, **asked)
+        calls = provenance["cache"]["calls"]
+        assert calls["asked"] > calls["saved"]
+        assert (calls["saved"] > 0) == bold
+        frames.append(clip)
+    assert not np.array_equal(frames[0], frames[1])
 
 
 def test_guidance_branches_keep_attention_of_their_own(deep: Path) -> None:
