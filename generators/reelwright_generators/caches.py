@@ -15,7 +15,7 @@ from reelwright_generators.families.family import Family
 
 Cache = Literal["first-block", "mag", "pyramid", "taylor", "tea"]
 
-THRESHOLDS: dict[Cache, float] = {"first-block": 0.05, "mag": 0.06, "tea": 0.2}
+THRESHOLDS: dict[Cache, float] = {"first-block": 0.05, "mag": 0.06, "tea": 0.1}
 """Where the settings give none: diffusers' own, and what the built-in model bears."""
 
 INTERVALS: dict[Cache, int] = {"pyramid": 2, "taylor": 3}
