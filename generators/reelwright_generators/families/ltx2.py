@@ -65,6 +65,7 @@ def silence(pipe: Any, request: Request) -> torch.Tensor:
     It normalises what it is given, so what is to be `(1 - σ) x0 + σ ε` then is given without.
     """
     import torch
+    from diffusers.utils.torch_utils import get_module_execution_device
 
     ears, level = pipe.audio_vae, request.noise.level
     per_second = pipe.audio_sampling_rate / pipe.audio_hop_length / ears.temporal_compression_ratio
@@ -72,8 +73,9 @@ def silence(pipe: Any, request: Request) -> torch.Tensor:
     frames = (length - 1) * ears.temporal_compression_ratio + 1
     bands = ears.config.mel_bins
     spectrogram = torch.full((1, ears.config.in_channels, frames, bands), _SILENCE)
+    heard = spectrogram.to(get_module_execution_device(ears), ears.dtype)
     with torch.no_grad():
-        told = ears.encode(spectrogram.to(ears.device, ears.dtype)).latent_dist.mode().float().cpu()
+        told = ears.encode(heard).latent_dist.mode().float().cpu()
     mean, std = (value.float().cpu() for value in (ears.latents_mean, ears.latents_std))
     clean = pipe._normalize_audio_latents(pipe._pack_audio_latents(told), mean, std)
     # Another seed than that of the pictures, or sound and picture would share their noise.

@@ -100,6 +100,7 @@ def _references(pipe: Any, request: Request) -> list[torch.Tensor]:
     [1, channels, 1, height, width], normalised, float32 on the CPU.
     """
     import torch
+    from diffusers.utils.torch_utils import get_module_execution_device
 
     from reelwright_generators.latents import normalise
 
@@ -109,7 +110,7 @@ def _references(pipe: Any, request: Request) -> list[torch.Tensor]:
     vae = pipe.vae
     _, _, shown = pipe.preprocess_conditions(
         reference_images=_pictures(request), height=height, width=width, num_frames=1,
-        dtype=vae.dtype, device=vae.device,
+        dtype=vae.dtype, device=get_module_execution_device(vae),
     )  # fmt: skip
     with torch.no_grad():
         found = [
