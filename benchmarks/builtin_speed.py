@@ -24,6 +24,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from shots import request_of
+
 STEPS = (4, 6, 8, 12, 20)
 REFERENCE = 50
 BATCHES = (1, 2, 4)
@@ -135,27 +137,6 @@ def _facts() -> Any:
     return load(Told(model="builtin")).facts()
 
 
-def _request(facts: Any, prompt: str, *, level: float = 1.0) -> Any:
-    """A shot in the words of the planner, with its sketch for a level below 1."""
-    from reelwright_agents.offline import OfflinePlanner
-    from reelwright_agents.planner import Picture, Script
-    from reelwright_core.takes import NoisePlan
-    from reelwright_generators.generator import Request
-    from reelwright_simulators.painter import paint
-
-    planner = OfflinePlanner()
-    picture = Picture(size=facts.size, fps=facts.fps, frames=facts.frames)
-    shot = planner.storyboard(Script(kind="prose", text=prompt), picture=picture).shots[0]
-    painted = paint(
-        planner.layout(shot), entities=shot.scene_graph.entities, place=shot.place,
-        size=shot.size, seed=SEED,
-    )  # fmt: skip
-    return Request(
-        prompt=shot.prompt, size=shot.size, frames=shot.frames, fps=shot.fps,
-        noise=NoisePlan(level=level, seed=SEED), sketch=painted.frames if level < 1 else None,
-    )  # fmt: skip
-
-
 def _made(film: Any, facts: Any, request: Any, steps: int) -> Any:
     told = facts.model_copy(update={"steps": steps})
     return film.film(request, facts=told, on_step=None)
@@ -164,7 +145,7 @@ def _made(film: Any, facts: Any, request: Any, steps: int) -> Any:
 def _shot(dtype: str, threads: int, steps: int, repeats: int) -> Result:
     facts, film = _facts(), _film(dtype)
     film.threads = threads
-    request = _request(facts, PROMPTS[0])
+    request = request_of(facts, PROMPTS[0], seed=SEED)
     _made(film, facts, request, 2)
     times = [_timed(lambda: _made(film, facts, request, steps)) for _ in range(repeats)]
     return {"times": times, "peak": _peak()}
@@ -179,7 +160,7 @@ def _batch(batch: int, repeats: int) -> Result:
     from reelwright_generators.loading import pinned, quiet
 
     facts, film = _facts(), _film("float32")
-    prompts = [_request(facts, prompt).prompt for prompt in (PROMPTS * batch)[:batch]]
+    prompts = [request_of(facts, prompt, seed=SEED).prompt for prompt in (PROMPTS * batch)[:batch]]
     vae = film.pipe.vae.config
     width, height = facts.size
     shape = (
@@ -209,7 +190,7 @@ def _closeness(level: float, prompts: int) -> Result:
     psnr: dict[int, list[float]] = {steps: [] for steps in STEPS}
     taken: dict[int, int] = {}
     for prompt in PROMPTS[:prompts]:
-        request = _request(facts, prompt, level=level)
+        request = request_of(facts, prompt, seed=SEED, level=level)
         whole = _made(film, facts, request, REFERENCE)
         for steps in STEPS:
             made = _made(film, facts, request, steps)

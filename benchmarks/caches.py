@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from shots import request_of
 
 SEED = 1
 PROMPTS = (
@@ -106,7 +107,7 @@ def _rows(prompts: Sequence[str], steps: int, level: float, fewer: Sequence[int]
     from reelwright_generators import magnitudes
 
     plain = _generator(steps=steps)
-    requests = [_request(plain.facts(), prompt, level=level) for prompt in prompts]
+    requests = [request_of(plain.facts(), prompt, seed=SEED, level=level) for prompt in prompts]
     plain.generate(requests[0])  # loads
     reference: list[Any] = []
     rows = [_row("no cache", plain, requests, reference)]
@@ -158,27 +159,6 @@ def _generator(**told: Any) -> Any:
     from reelwright_generators.generator import load
 
     return load(Told.model_validate({"model": "builtin", "device": "cpu", **told}))
-
-
-def _request(facts: Any, prompt: str, *, level: float) -> Any:
-    """A shot in the words of the planner, with its sketch for a level below 1."""
-    from reelwright_agents.offline import OfflinePlanner
-    from reelwright_agents.planner import Picture, Script
-    from reelwright_core.takes import NoisePlan
-    from reelwright_generators.generator import Request
-    from reelwright_simulators.painter import paint
-
-    planner = OfflinePlanner()
-    picture = Picture(size=facts.size, fps=facts.fps, frames=facts.frames)
-    shot = planner.storyboard(Script(kind="prose", text=prompt), picture=picture).shots[0]
-    painted = paint(
-        planner.layout(shot), entities=shot.scene_graph.entities, place=shot.place,
-        size=shot.size, seed=SEED,
-    )  # fmt: skip
-    return Request(
-        prompt=shot.prompt, size=shot.size, frames=shot.frames, fps=shot.fps,
-        noise=NoisePlan(level=level, seed=SEED), sketch=painted.frames if level < 1 else None,
-    )  # fmt: skip
 
 
 def _processor() -> str:

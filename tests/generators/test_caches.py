@@ -23,14 +23,15 @@ from reelwright_generators.caches import Plan, plan_of
 from reelwright_generators.diffusion import DiffusionGenerator
 from reelwright_generators.families import family_of
 from reelwright_generators.folder import open_folder
-from reelwright_generators.generator import Request
 from reelwright_generators.tiny import (
     cogvideox,
     hunyuan,
     ltx,
     ltx2,
     mochi,
+    opened,
     parts,
+    request_for,
     skyreels,
     vace,
     wan,
@@ -68,22 +69,12 @@ def deep_wan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _generator(folder: Path, **told: Any) -> DiffusionGenerator:
-    settings = Told.model_validate({"steps": STEPS, "device": "cpu", **told})
-    return DiffusionGenerator(family_of(open_folder(folder, name="tiny")), settings)
-
-
-def _asked(generator: DiffusionGenerator, **what: Any) -> Request:
-    facts = generator.facts()
-    request = Request(
-        prompt="a red car", size=facts.size, frames=facts.frames, fps=facts.fps,
-        noise=NoisePlan(level=1, seed=1),
-    )  # fmt: skip
-    return replace(request, **what)
+    return opened(folder, **{"steps": STEPS, **told})
 
 
 def _film(folder: Path, **told: Any) -> tuple[Frames, dict[str, Any]]:
     generator = _generator(folder, **told)
-    made = generator.generate(_asked(generator))
+    made = generator.generate(request_for(generator))
     return made.frames, made.provenance
 
 
@@ -110,7 +101,7 @@ def test_a_bolder_cache_saves_more_and_one_that_saves_nothing_changes_nothing(
 @pytest.mark.parametrize("told", ALL, ids=_named)
 def test_nothing_is_left_for_the_next_clip(deep: Path, told: dict[str, Any]) -> None:
     generator = _generator(deep, **told)
-    asked = _asked(generator)
+    asked = request_for(generator)
     first = generator.generate(asked)
     generator.generate(replace(asked, frames=5, prompt="the beach"))
 
@@ -141,7 +132,7 @@ def _computed(deep: Path, **told: Any) -> tuple[int, dict[str, Any]]:
     for name, module in transformer.named_modules():
         if name.endswith("to_q"):
             module.register_forward_hook(counting)
-    return count, generator.generate(_asked(generator)).provenance | {"to_q": count}
+    return count, generator.generate(request_for(generator)).provenance | {"to_q": count}
 
 
 @pytest.mark.parametrize("told", ALL, ids=_named)
@@ -189,7 +180,7 @@ def test_guidance_branches_keep_attention_of_their_own(deep: Path) -> None:
         given.append(out)
 
     generator.loaded().pipe.transformer.blocks[0].attn1.register_forward_hook(keep)
-    generator.generate(_asked(generator))
+    generator.generate(request_for(generator))
     both = [(given[i], given[i + 1]) for i in range(0, len(given), 2)]
     repeated = [now for now, before in zip(both[1:], both, strict=False) if now[0] is before[0]]
     assert repeated
@@ -218,7 +209,7 @@ def test_a_late_start_counts_its_own_steps(
 ) -> None:
     told = next(each for each in ALL if each["cache"] == cache)
     generator = _generator(deep, **told)
-    asked = _asked(generator, sketch=scene(seed=1), noise=NoisePlan(level=0.6, seed=1))
+    asked = request_for(generator, sketch=scene(seed=1), noise=NoisePlan(level=0.6, seed=1))
     count = 0
 
     def counting(module: Any, args: Any) -> None:
@@ -271,7 +262,7 @@ def test_the_measured_ratios_are_those_of_diffusers(
     ours = magnitudes.measure(generator, prompt="a red car")
     config = library.MagCacheConfig(calibrate=True, num_inference_steps=STEPS)
     transformer.enable_cache(config)
-    generator.generate(_asked(generator))
+    generator.generate(request_for(generator))
     transformer.disable_cache()
     printed = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "[1.0" in line]
     assert len(printed) == 2

@@ -16,15 +16,12 @@ from safetensors.torch import save_file
 
 from reelwright_core.errors import ModelError
 from reelwright_core.records import file_digest
-from reelwright_core.settings import Generator as Told
 from reelwright_core.settings import load_settings
-from reelwright_core.takes import NoisePlan
 from reelwright_generators import loras
-from reelwright_generators.diffusion import DiffusionGenerator
-from reelwright_generators.families import MODULES, family_of
+from reelwright_generators.families import MODULES
 from reelwright_generators.folder import open_folder
-from reelwright_generators.generator import Lora, Request
-from reelwright_generators.tiny import parts, wan
+from reelwright_generators.generator import Lora
+from reelwright_generators.tiny import opened, parts, request_for, wan
 
 library: Any = diffusers  # which says little of its own types
 WIDTH = 24
@@ -49,47 +46,39 @@ def _lora(
     return str(path)
 
 
-def _generator(folder: Path, **told: Any) -> DiffusionGenerator:
-    settings = Told.model_validate({"device": "cpu", **told})
-    return DiffusionGenerator(family_of(open_folder(folder, name="tiny")), settings)
-
-
-def _asked(generator: DiffusionGenerator, *worn: Lora) -> Request:
-    facts = generator.facts()
-    return Request(
-        prompt="a red car", size=facts.size, frames=facts.frames, fps=facts.fps,
-        noise=NoisePlan(level=1, seed=1), loras=worn,
-    )  # fmt: skip
-
-
 def test_a_lora_changes_its_clip_by_its_weight_and_no_other(
     tiny: Callable[..., Path], tmp_path: Path
 ) -> None:
-    generator = _generator(tiny("real"))
+    generator = opened(tiny("real"))
     path = _lora(tmp_path / "style.safetensors")
-    plain = generator.generate(_asked(generator)).frames.astype(int)
+    plain = generator.generate(request_for(generator)).frames.astype(int)
     distances: list[float] = []
     for weight in (0.0, 0.3, 1.0):
         lora = Lora(path=path, weight=weight, entity="car")
-        made = generator.generate(_asked(generator, lora))
+        made = generator.generate(request_for(generator, loras=(lora,)))
         distances.append(float(np.abs(made.frames - plain).mean()))
         assert made.provenance["loras"] == [
             {"file": "style.safetensors", "sha256": file_digest(Path(path)), "weight": weight,
              "entity": "car"}
         ]  # fmt: skip
-        assert np.array_equal(generator.generate(_asked(generator)).frames, plain)
+        assert np.array_equal(generator.generate(request_for(generator)).frames, plain)
     assert distances[0] == 0 < distances[1] < distances[2]
     assert not hasattr(generator.loaded().pipe.transformer, "peft_config")
 
 
 def test_several_are_worn_together(tiny: Callable[..., Path], tmp_path: Path) -> None:
-    generator = _generator(tiny("real"))
+    generator = opened(tiny("real"))
     one = Lora(path=_lora(tmp_path / "one.safetensors", targets=TARGETS[:3]))
     two = Lora(path=_lora(tmp_path / "two.safetensors", targets=TARGETS[3:]))
     both = Lora(path=_lora(tmp_path / "both.safetensors"))
-    clips = [generator.generate(_asked(generator, *worn)).frames for worn in ((one,), (one, two))]
+    clips = [
+        generator.generate(request_for(generator, loras=worn)).frames
+        for worn in ((one,), (one, two))
+    ]
     assert not np.array_equal(clips[0], clips[1])
-    assert len(generator.generate(_asked(generator, one, both)).provenance["loras"]) == 2
+    assert (
+        len(generator.generate(request_for(generator, loras=(one, both))).provenance["loras"]) == 2
+    )
 
 
 def test_those_of_the_settings_are_for_every_shot_and_in_the_digest(
@@ -100,16 +89,16 @@ def test_those_of_the_settings_are_for_every_shot_and_in_the_digest(
     told = load_settings({"generator.loras": f"{path}@0.5,{path}"}).generator.loras
     assert loras.of_settings(told) == (Lora(path=path, weight=0.5), Lora(path=path))
     generator, other, without = (
-        _generator(folder, loras=each) for each in (f"{path}@0.5", f"{path}@0.6", ())
+        opened(folder, loras=each) for each in (f"{path}@0.5", f"{path}@0.6", ())
     )
     assert without.facts().sha256 == open_folder(folder, name="tiny").sha256()
     digests = {each.facts().sha256 for each in (generator, other, without)}
     assert len(digests) == 3
-    made = generator.generate(_asked(generator))
-    asked = _asked(without, Lora(path=path, weight=0.5))
+    made = generator.generate(request_for(generator))
+    asked = request_for(without, loras=(Lora(path=path, weight=0.5),))
     assert np.array_equal(made.frames, without.generate(asked).frames)
     _lora(Path(path), targets=TARGETS[:2])
-    assert _generator(folder, loras=f"{path}@0.5").facts().sha256 not in digests
+    assert opened(folder, loras=f"{path}@0.5").facts().sha256 not in digests
 
 
 def test_a_file_for_one_of_two_experts_says_so_in_its_name(tmp_path: Path) -> None:
@@ -139,19 +128,19 @@ def test_a_file_for_one_of_two_experts_says_so_in_its_name(tmp_path: Path) -> No
 def test_one_of_another_model_is_refused_and_taken_off(
     tiny: Callable[..., Path], tmp_path: Path, made: dict[str, Any], said: str
 ) -> None:
-    generator = _generator(tiny("real"))
-    plain = generator.generate(_asked(generator)).frames
+    generator = opened(tiny("real"))
+    plain = generator.generate(request_for(generator)).frames
     lora = Lora(path=_lora(tmp_path / "other.safetensors", **made))
     with pytest.raises(ModelError, match=said) as refused:
-        generator.generate(_asked(generator, lora))
+        generator.generate(request_for(generator, loras=(lora,)))
     assert str(refused.value).endswith("take one that was trained for it")
-    assert np.array_equal(generator.generate(_asked(generator)).frames, plain)
+    assert np.array_equal(generator.generate(request_for(generator)).frames, plain)
 
 
 def test_files_that_are_no_lora_are_refused_before_anything_is_loaded(
     tiny: Callable[..., Path], tmp_path: Path
 ) -> None:
-    generator = _generator(tiny("real"))
+    generator = opened(tiny("real"))
     pickled = tmp_path / "style.pt"
     torch.save({"lora_A": torch.zeros(1)}, pickled)
     other = tmp_path / "other.safetensors"
@@ -165,9 +154,9 @@ def test_files_that_are_no_lora_are_refused_before_anything_is_loaded(
         tmp_path / "missing.safetensors": "there is no LoRA file",
     }.items():
         with pytest.raises(ModelError, match=said):
-            generator.check(_asked(generator, Lora(path=str(path))))
+            generator.check(request_for(generator, loras=(Lora(path=str(path)),)))
         with pytest.raises(ModelError, match=said):
-            _generator(tiny("real"), loras=str(path))
+            opened(tiny("real"), loras=str(path))
     with pytest.raises(ModelError, match=r"the weight of a LoRA is a number.*'high'"):
         loras.of_settings(["a.safetensors@high"])
 
@@ -175,8 +164,8 @@ def test_files_that_are_no_lora_are_refused_before_anything_is_loaded(
 def test_without_peft_the_cure_is_told(
     tiny: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    generator = _generator(tiny("real"))
-    asked = _asked(generator, Lora(path=_lora(tmp_path / "style.safetensors")))
+    generator = opened(tiny("real"))
+    asked = request_for(generator, loras=(Lora(path=_lora(tmp_path / "style.safetensors")),))
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(ModelError, match=r'pip install "reelwright\[lora\]"'):
         generator.check(asked)

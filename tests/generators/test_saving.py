@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,34 +15,20 @@ import pytest
 import torch
 
 from reelwright_core.errors import ModelError
-from reelwright_core.settings import Generator as Told
 from reelwright_core.takes import NoisePlan
 from reelwright_core.video import Frames
 from reelwright_generators import saving
 from reelwright_generators.diffusion import DiffusionGenerator
-from reelwright_generators.families import family_of
-from reelwright_generators.folder import open_folder
-from reelwright_generators.generator import Request
-from reelwright_generators.tiny import animatediff, wan
+from reelwright_generators.tiny import animatediff, opened, request_for, wan
 
 
 def _generator(folder: Path, **told: Any) -> DiffusionGenerator:
-    settings = Told.model_validate({"device": "cpu", "steps": 3, **told})
-    return DiffusionGenerator(family_of(open_folder(folder, name="tiny")), settings)
-
-
-def _asked(generator: DiffusionGenerator, **what: Any) -> Request:
-    facts = generator.facts()
-    request = Request(
-        prompt="a red car", size=facts.size, frames=facts.frames, fps=facts.fps,
-        noise=NoisePlan(level=1, seed=1),
-    )  # fmt: skip
-    return replace(request, **what)
+    return opened(folder, **{"steps": 3, **told})
 
 
 def _film(folder: Path, **told: Any) -> tuple[Frames, dict[str, Any]]:
     generator = _generator(folder, **told)
-    made = generator.generate(_asked(generator))
+    made = generator.generate(request_for(generator))
     return made.frames, made.provenance
 
 
@@ -52,7 +37,7 @@ def test_tiles_are_said_and_change_little(tiny: Callable[..., Path]) -> None:
     clips: list[Frames] = []
     for told in ("off", "on"):
         generator = _generator(tiny("real"), tiling=told)
-        made = generator.generate(_asked(generator, **large))
+        made = generator.generate(request_for(generator, **large))
         clips.append(made.frames)
         assert made.provenance.get("tiling", False) == (told == "on")
         assert not generator.loaded().pipe.vae.use_tiling
@@ -158,7 +143,7 @@ def test_parts_that_wait_change_no_pixel(
 ) -> None:
     """On a CPU the hooks run as on a GPU, and move nothing."""
     generator = _generator(tiny("real"), cache="pyramid", cache_interval=2)
-    asked = _asked(generator, sketch=scene(seed=1), noise=NoisePlan(level=0.8, seed=1))
+    asked = request_for(generator, sketch=scene(seed=1), noise=NoisePlan(level=0.8, seed=1))
     plain = generator.generate(asked)
     saving.put_off(generator.loaded().pipe, how, torch.device("cpu"))
     again = generator.generate(asked)
@@ -199,21 +184,21 @@ def test_an_attention_that_is_not_here_is_refused_with_those_that_are(
 def test_freeu_changes_u_nets_and_is_gone_after_the_clip(tmp_path: Path) -> None:
     folder = animatediff.build(tmp_path / "animatediff")
     generator = _generator(folder)
-    plain = generator.generate(_asked(generator)).frames
+    plain = generator.generate(request_for(generator)).frames
     freed = _generator(folder, freeu="1.5,1.6,0.9,0.2")
-    made = freed.generate(_asked(freed))
+    made = freed.generate(request_for(freed))
     assert made.provenance["freeu"] == [1.5, 1.6, 0.9, 0.2]
     assert not np.array_equal(made.frames, plain)
     block = freed.loaded().pipe.unet.up_blocks[0]
     assert [getattr(block, name) for name in ("s1", "s2", "b1", "b2")] == [None] * 4
     neutral = _generator(folder, freeu="1,1,1,1")
-    assert np.abs(neutral.generate(_asked(neutral)).frames.astype(int) - plain).max() <= 1
+    assert np.abs(neutral.generate(request_for(neutral)).frames.astype(int) - plain).max() <= 1
 
 
 def test_freeu_is_refused_for_transformers(tiny: Callable[..., Path]) -> None:
     generator = _generator(tiny("real"), freeu="1.5,1.6,0.9,0.2")
     with pytest.raises(ModelError, match=r"films with a transformer.*leave `generator\.freeu` out"):
-        generator.check(_asked(generator))
+        generator.check(request_for(generator))
 
 
 def test_numbers_of_another_type_are_said(tiny: Callable[..., Path]) -> None:
