@@ -132,7 +132,7 @@ class DiffusionFilm:
         course.by_frame = family.by_frame(request)
         drawn = noise.of_plan(plan, family.shape(pipe, request), request=request, family=family)
         latents = drawn
-        if noise.needs_sketch(plan):
+        if plan.shows_sketch:
             clean = family.encoded(pipe, request)
             latents = noise.started(plan, clean=clean, drawn=drawn, course=course)
             if plan.regions:

@@ -14,7 +14,7 @@ from typing import Any, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reelwright_core.errors import FileError, ModelError
-from reelwright_core.records import Rate, digest, file_digest
+from reelwright_core.records import Rate, digest, known_digest
 from reelwright_core.yaml_file import parse_yaml
 
 INDEX = "model_index.json"
@@ -41,8 +41,6 @@ _UNUSED = ("safety_checker",)
 
 _FULL_FIRST = ("fp16", "bf16")
 """Weights that are taken where a part has no plain ones."""
-
-_digests: dict[tuple[Path, int, int], str] = {}
 
 
 class Profile(BaseModel):
@@ -505,8 +503,4 @@ def _file_digest(path: Path) -> str:
     real = path.resolve()
     if real.parent.name == "blobs" and len(real.name) == 64:
         return real.name  # the hub's cache names large files by their sha256
-    stat = real.stat()
-    key = (real, stat.st_size, stat.st_mtime_ns)
-    if key not in _digests:
-        _digests[key] = file_digest(real)
-    return _digests[key]
+    return known_digest(real)

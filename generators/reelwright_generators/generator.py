@@ -214,7 +214,7 @@ def sound(request: Request) -> None:
             f"got {width}x{height} and {request.frames} frames"
         )
     noise = request.noise
-    if request.sketch is None and (noise.level < 1 or noise.regions or noise.low_frequencies):
+    if request.sketch is None and noise.shows_sketch:
         raise ModelError(
             f"a noise level of {noise.level}"
             + (" with regions" if noise.regions else "")

@@ -111,11 +111,11 @@ def continued(request: Request, last: Frames, facts: Facts, told: Long) -> Reque
         )
     plan, sketch = request.noise, request.sketch
     if sketch is None:
-        sketch = np.repeat(last, request.frames, axis=0)
+        sketch = _held(last, request.frames)
         plan = plan.model_copy(update={"level": min(plan.level, told.hold)})
     else:
         sketch = np.concatenate([last, sketch[1:]])
-    kept = Region(of="all", level=0.0, frames=FrameSpan(first=0, last=0))
+    kept = _kept(1)
     plan = plan.model_copy(update={"regions": [*plan.regions, kept], "low_frequencies": None})
     return replace(request, sketch=sketch, noise=plan)
 
@@ -407,8 +407,7 @@ class LongFilm:
                 sketch, level = _held(past[-1:], count), min(level, self._told.hold)
             if begins:
                 sketch = np.concatenate([past, sketch[len(past) :]])
-                kept = FrameSpan(first=0, last=len(past) - 1)
-                regions = [*regions, Region(of="all", level=0.0, frames=kept)]
+                regions = [*regions, _kept(len(past))]
         control = whole.control
         if control is not None:
             shown = part(control.frames)
@@ -523,6 +522,11 @@ def _groups(windows: Sequence[Window]) -> list[list[Window]]:
     return groups
 
 
+def _kept(frames: int) -> Region:
+    """The first frames, as they stand in the sketch."""
+    return Region(of="all", level=0.0, frames=FrameSpan(first=0, last=frames - 1))
+
+
 def _held(video: Frames, count: int) -> Frames:
     """The first frames, and the last one again if there are too few."""
     missing = count - len(video)
@@ -530,9 +534,8 @@ def _held(video: Frames, count: int) -> Frames:
 
 
 def _shows(noise: NoisePlan) -> bool:
-    """Whether a clip of this plan has anything of its sketch."""
-    kept = noise.regions or noise.low_frequencies is not None or noise.noise == "flow"
-    return noise.level < 1 or bool(kept)
+    """Whether a clip of this plan has anything of its sketch, its motion included."""
+    return noise.shows_sketch or noise.noise == "flow"
 
 
 def _shifted(noise: NoisePlan, window: Window) -> list[Region]:

@@ -7,7 +7,6 @@ Diffusers puts them in with peft, which the extra `lora` installs.
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import math
 import struct
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from reelwright_core.errors import ModelError
-from reelwright_core.records import file_digest
+from reelwright_core.records import known_digest
 from reelwright_generators.generator import Capability, Lora
 from reelwright_generators.saving import ran_out
 
@@ -97,23 +96,12 @@ def record(loras: Sequence[Lora]) -> list[dict[str, Any]]:
     return [
         {
             "file": Path(lora.path).name,
-            "sha256": _digest(Path(lora.path)),
+            "sha256": known_digest(Path(lora.path)),
             "weight": lora.weight,
             **({"entity": lora.entity} if lora.entity else {}),
         }
         for lora in loras
     ]
-
-
-def _digest(path: Path) -> str:
-    stat = path.stat()
-    return _digest_of(path, stat.st_size, stat.st_mtime_ns)
-
-
-@functools.cache
-def _digest_of(path: Path, size: int, changed: int) -> str:
-    """Of a file that is read again only when its size or time has changed."""
-    return file_digest(path)
 
 
 @contextlib.contextmanager

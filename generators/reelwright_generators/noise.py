@@ -30,11 +30,6 @@ def draw(shape: Sequence[int], seed: int) -> torch.Tensor:
     return torch.randn(tuple(shape), generator=generator, dtype=torch.float32)
 
 
-def needs_sketch(plan: NoisePlan) -> bool:
-    """Whether anything of the sketch is in the first latents, or followed on the way."""
-    return plan.level < 1 or bool(plan.regions) or plan.low_frequencies is not None
-
-
 def of_plan(
     plan: NoisePlan, shape: Sequence[int], *, request: Request, family: Family
 ) -> torch.Tensor:

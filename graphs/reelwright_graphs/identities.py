@@ -12,7 +12,7 @@ import numpy as np
 
 from reelwright_core.errors import InputError
 from reelwright_core.files import storage_errors, written_whole
-from reelwright_core.records import file_digest
+from reelwright_core.records import known_digest
 from reelwright_core.story import Identity, Shot, Storyboard
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ def digests(identities: Sequence[Identity], run: Path) -> list[object]:
     return [
         {
             "of": identity.of,
-            "references": [file_digest(run / path) for path in identity.references],
-            "loras": [[file_digest(run / lora.path), lora.weight] for lora in identity.loras],
+            "references": [known_digest(run / path) for path in identity.references],
+            "loras": [[known_digest(run / lora.path), lora.weight] for lora in identity.loras],
         }
         for identity in identities
     ]

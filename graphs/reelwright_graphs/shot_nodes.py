@@ -355,14 +355,14 @@ class FilmNode(ShotNode):
             takes = f"those of {', '.join(followed)}" if followed else "none"
             why = f"of control videos, {facts.name} ({facts.family}) takes {takes}"
             control = None
-            if not _shows_sketch(noise) and "sketch" in facts.can:
+            if not noise.shows_sketch and "sketch" in facts.can:
                 noise = noise.model_copy(update={"level": facts.noise_level})
         named = any(region.of != "all" for region in noise.regions)
         return _Means(
             noise=noise,
             control=control,
             why=why,
-            sketch=_shows_sketch(noise)
+            sketch=noise.shows_sketch
             or noise.noise == "flow"
             or control is not None
             or "first_frame" in facts.needs,
@@ -430,7 +430,7 @@ class FilmNode(ShotNode):
             return {"control": {"asked": asked, "used": used}}
         noise = means.noise
         used, instead = "nothing", "the shot is filmed by its prompt alone"
-        if _shows_sketch(noise):
+        if noise.shows_sketch:
             used = "structured noise"
             instead = f"the shot starts from its sketch, at noise level {noise.level:g}"
         self._warned(inputs, [f"`control: {asked}` is not used: {means.why}; {instead}"])
@@ -524,11 +524,6 @@ class FilmNode(ShotNode):
             )
 
         return on_step
-
-
-def _shows_sketch(noise: NoisePlan) -> bool:
-    """Whether any of the sketch is seen in a clip of this plan."""
-    return noise.level < 1 or bool(noise.regions) or noise.low_frequencies is not None
 
 
 def _nearness(inputs: FilmNode.Inputs) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -92,6 +93,21 @@ def canonical_json(data: object) -> bytes:
 def digest(data: object) -> str:
     """The sha256 of the canonical JSON of `data`, in hex."""
     return hashlib.sha256(canonical_json(data)).hexdigest()
+
+
+def known_digest(path: Path) -> str:
+    """The same as `file_digest`, of a file that is read again only when its size or time changed.
+
+    For what is asked for at every clip and may be large; not for judging whether a file is whole.
+    """
+    real = path.resolve()
+    stat = real.stat()
+    return _digest_of(real, stat.st_size, stat.st_mtime_ns)
+
+
+@functools.cache
+def _digest_of(path: Path, size: int, changed: int) -> str:
+    return file_digest(path)
 
 
 def file_digest(path: Path) -> str:

@@ -72,6 +72,11 @@ class NoisePlan(Stored):
     """Starts from pure noise whose low frequencies, up to this part of the highest one, are those
     of the noised sketch (FreeInit); `level` must be 1."""
 
+    @property
+    def shows_sketch(self) -> bool:
+        """Whether anything of the sketch is in the first latents, or followed on the way."""
+        return self.level < 1 or bool(self.regions) or self.low_frequencies is not None
+
 
 class Sketch(Record):
     """Draft frames of a shot, painted from its layout."""

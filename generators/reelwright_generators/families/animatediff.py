@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reelwright_core.errors import ModelError
-from reelwright_generators.families.family import Published
-from reelwright_generators.families.unet import UNet, is_named, picture_of
+from reelwright_generators.families.family import Published, picture_of
+from reelwright_generators.families.unet import UNet, is_named
 from reelwright_generators.folder import ModelFolder
 from reelwright_generators.generator import Capability, ControlKind, Facts, Request
 

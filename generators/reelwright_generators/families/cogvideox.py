@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from reelwright_core.errors import ModelError
-from reelwright_generators.families.family import Family, Grid, Published
+from reelwright_generators.families.family import Family, FromPicture, Grid, Published, picture_of
 from reelwright_generators.folder import ModelFolder
 from reelwright_generators.generator import Capability, ControlKind, Facts, Request
 
@@ -86,21 +86,8 @@ class CogVideoX(Family):
         }
 
 
-class FromPicture(CogVideoX):
+class CogVideoXFromPicture(FromPicture, CogVideoX):
     """CogVideoX-5B-I2V and CogVideoX1.5-5B-I2V: how the clip begins is given."""
-
-    def can(self) -> list[Capability]:
-        return [*super().can(), "first_frame"]
-
-    def needs(self) -> list[Capability]:
-        return ["first_frame"]
-
-    def arguments(self, pipe: Any, request: Request, facts: Facts) -> Mapping[str, Any]:
-        from PIL import Image
-
-        assert request.first_frame is not None
-        image = Image.fromarray(request.first_frame[0])
-        return {**super().arguments(pipe, request, facts), "image": image}
 
 
 class Fun(CogVideoX):
@@ -143,10 +130,8 @@ class Fun(CogVideoX):
         return super().check(request)
 
     def arguments(self, pipe: Any, request: Request, facts: Facts) -> Mapping[str, Any]:
-        from PIL import Image
-
         assert request.control is not None
-        video = [Image.fromarray(frame) for frame in request.control.frames]
+        video = [picture_of(frame[None]) for frame in request.control.frames]
         return {**super().arguments(pipe, request, facts), "control_video": video}
 
     def provenance(self, pipe: Any, request: Request) -> dict[str, Any]:
@@ -155,7 +140,7 @@ class Fun(CogVideoX):
 
 
 _CLASSES: Mapping[str, type[CogVideoX]] = {
-    "CogVideoXImageToVideoPipeline": FromPicture,
+    "CogVideoXImageToVideoPipeline": CogVideoXFromPicture,
     "CogVideoXFunControlPipeline": Fun,
 }
 

@@ -280,3 +280,25 @@ class Family:
     def provenance(self, pipe: Any, request: Request) -> dict[str, Any]:
         """What else a clip's provenance should say, such as which control was used."""
         return {}
+
+
+class FromPicture(Family):
+    """A family whose clips must begin with a frame: put it before the family that it adds to."""
+
+    def can(self) -> list[Capability]:
+        return [*super().can(), "first_frame"]
+
+    def needs(self) -> list[Capability]:
+        return ["first_frame"]
+
+    def arguments(self, pipe: Any, request: Request, facts: Facts) -> Mapping[str, Any]:
+        assert request.first_frame is not None
+        image = picture_of(request.first_frame)
+        return {**super().arguments(pipe, request, facts), "image": image}
+
+
+def picture_of(frame: Any) -> Any:
+    """A frame, uint8 [1, height, width, 3], as the PIL picture that pipelines take."""
+    from PIL import Image
+
+    return Image.fromarray(frame[0])

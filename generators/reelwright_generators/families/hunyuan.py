@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 from reelwright_core.errors import ModelError
-from reelwright_generators.families.family import Family, Grid, Published
+from reelwright_generators.families.family import Family, FromPicture, Grid, Published
 from reelwright_generators.folder import ModelFolder, read_json
 from reelwright_generators.generator import Capability, Facts, Request
 
@@ -61,21 +61,8 @@ class HunyuanVideo(Family):
         return {"true_cfg_scale": facts.guidance, "negative_prompt": request.negative_prompt}
 
 
-class FromPicture(HunyuanVideo):
+class SkyReels(FromPicture, HunyuanVideo):
     """SkyReels-V1-Hunyuan-I2V: how the clip begins is given."""
-
-    def can(self) -> list[Capability]:
-        return [*super().can(), "first_frame"]
-
-    def needs(self) -> list[Capability]:
-        return ["first_frame"]
-
-    def arguments(self, pipe: Any, request: Request, facts: Facts) -> Mapping[str, Any]:
-        from PIL import Image
-
-        assert request.first_frame is not None
-        image = Image.fromarray(request.first_frame[0])
-        return {**super().arguments(pipe, request, facts), "image": image}
 
 
 class HunyuanVideo15(HunyuanVideo):
@@ -115,7 +102,7 @@ class HunyuanVideo15(HunyuanVideo):
 
 
 _CLASSES: Mapping[str, type[HunyuanVideo]] = {
-    "HunyuanSkyreelsImageToVideoPipeline": FromPicture,
+    "HunyuanSkyreelsImageToVideoPipeline": SkyReels,
     "HunyuanVideo15Pipeline": HunyuanVideo15,
 }
 

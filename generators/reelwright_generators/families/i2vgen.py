@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, ClassVar
 
-from reelwright_generators.families.family import Published
+from reelwright_generators.families.family import Published, picture_of
 from reelwright_generators.families.modelscope import ModelScope
-from reelwright_generators.families.unet import picture_of
 from reelwright_generators.folder import ModelFolder
 from reelwright_generators.generator import Capability, Facts, Request
 

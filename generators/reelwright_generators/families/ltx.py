@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from reelwright_generators.families.family import Family, Grid, Published
+from reelwright_generators.families.family import Family, Grid, Published, picture_of
 from reelwright_generators.folder import ModelFolder
 from reelwright_generators.generator import Capability, Facts, Request
 
@@ -91,11 +91,10 @@ class LtxCondition(Ltx):
             LTXVideoCondition,
             linear_quadratic_schedule,
         )
-        from PIL import Image
 
         pictures = ((request.first_frame, 0), (request.last_frame, request.frames - 1))
         conditions = [
-            LTXVideoCondition(image=Image.fromarray(picture[0]), frame_index=frame)
+            LTXVideoCondition(image=picture_of(picture), frame_index=frame)
             for picture, frame in pictures
             if picture is not None
         ]

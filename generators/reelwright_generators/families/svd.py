@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from reelwright_generators.families.family import Published
-from reelwright_generators.families.unet import UNet, picture_of
+from reelwright_generators.families.family import Published, picture_of
+from reelwright_generators.families.unet import UNet
 from reelwright_generators.folder import ModelFolder
 from reelwright_generators.generator import Capability, Facts, Request
 

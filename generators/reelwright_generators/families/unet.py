@@ -51,13 +51,6 @@ class UNet(Family):
         return super().call(pipe, request, facts=facts, latents=latents.to(pipe.unet.dtype))
 
 
-def picture_of(frame: Any) -> Any:
-    """A frame, uint8 [1, height, width, 3], as the PIL picture that pipelines take."""
-    from PIL import Image
-
-    return Image.fromarray(frame[0])
-
-
 def frame_by_frame(latents: torch.Tensor) -> torch.Tensor:
     """[1, channels, frames, height, width] as [frames, channels, height, width]."""
     return latents.permute(0, 2, 1, 3, 4).flatten(0, 1)

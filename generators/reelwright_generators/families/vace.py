@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from reelwright_generators.families.family import picture_of
 from reelwright_generators.families.wan import Wan
 from reelwright_generators.folder import ModelFolder
 from reelwright_generators.generator import Capability, ControlKind, Facts, Request
@@ -72,8 +73,6 @@ class Vace(Wan):
 
 def _shown(request: Request) -> tuple[Any, Any]:
     """What the clip is filmed along, and a mask of what is filmed; None if there is nothing."""
-    from PIL import Image
-
     given = {0: request.first_frame, request.frames - 1: request.last_frame}
     kept = {frame: picture[0] for frame, picture in given.items() if picture is not None}
     if request.control is None and not kept:
@@ -85,13 +84,11 @@ def _shown(request: Request) -> tuple[Any, Any]:
         video[:] = request.control.frames
     for frame, picture in kept.items():
         video[frame], mask[frame] = picture, _KEEP
-    return [Image.fromarray(frame) for frame in video], [Image.fromarray(frame) for frame in mask]
+    return [picture_of(f[None]) for f in video], [picture_of(f[None]) for f in mask]
 
 
 def _pictures(request: Request) -> list[Any]:
-    from PIL import Image
-
-    return [Image.fromarray(reference.picture[0]) for reference in request.references]
+    return [picture_of(reference.picture) for reference in request.references]
 
 
 def _references(pipe: Any, request: Request) -> list[torch.Tensor]:

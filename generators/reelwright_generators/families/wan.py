@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 from reelwright_core.errors import ModelError
-from reelwright_generators.families.family import Family, Grid, Published
+from reelwright_generators.families.family import Family, Grid, Published, picture_of
 from reelwright_generators.folder import ModelFolder
 from reelwright_generators.generator import Capability, Facts, Request
 
@@ -121,14 +121,12 @@ class WanPictures(Wan):
         return super().check(request)
 
     def arguments(self, pipe: Any, request: Request, facts: Facts) -> Mapping[str, Any]:
-        from PIL import Image
-
         last = self._last(request)
         assert request.first_frame is not None
         return {
             **super().arguments(pipe, request, facts),
-            "image": Image.fromarray(request.first_frame[0]),
-            "last_image": None if last is None else Image.fromarray(last[0]),
+            "image": picture_of(request.first_frame),
+            "last_image": None if last is None else picture_of(last),
         }
 
     def _last(self, request: Request) -> Any:

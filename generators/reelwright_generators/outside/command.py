@@ -21,7 +21,7 @@ from PIL import Image
 from reelwright_core import web
 from reelwright_core.errors import GeneratorError, ModelError
 from reelwright_core.files import write_json
-from reelwright_core.records import file_digest
+from reelwright_core.records import known_digest
 from reelwright_core.settings import Generator as Told
 from reelwright_core.video import Frames, write_video
 from reelwright_generators.generator import Capability, Facts, Made, OnStep, Request
@@ -84,7 +84,6 @@ class CommandGenerator:
         self._words = _split(told.outside.command)
         self._profile = open_profile(told)
         self._named = {place for word in self._words for place in places(word)} & PLACES
-        self._digests: dict[tuple[str, int, int], str] = {}
 
     def facts(self) -> Facts:
         """What this command is, by its line, the files that it names, and its profile."""
@@ -149,12 +148,9 @@ class CommandGenerator:
 
     def _digest(self, path: Path) -> str:
         stat = path.stat()
-        key = (str(path.resolve()), stat.st_size, stat.st_mtime_ns)
         if stat.st_size > _READ_AT_MOST:
             return f"{stat.st_size} bytes at {stat.st_mtime_ns}"
-        if key not in self._digests:
-            self._digests[key] = file_digest(path)
-        return self._digests[key]
+        return known_digest(path)
 
     def _filled(self, request: Request, facts: Facts, folder: Path, clip: Path) -> list[str]:
         """The command's words, after writing all that they and the request's file name."""
