@@ -59,8 +59,9 @@ class ShotNode(Node):
 
 
 def _told(shot: Shot, *without: str) -> dict[str, Any]:
-    """A shot for `depends`; one without beats as it was before there were any."""
-    left = {*without, "continues", *(() if shot.beats else ("beats",))}
+    """A shot for `depends`; one without beats or physics as it was before there were any."""
+    unused = [name for name in ("beats", "physics", "films", "view") if not getattr(shot, name)]
+    left = {*without, "continues", *unused}
     return shot.model_dump(mode="json", exclude=left)
 
 

@@ -9,11 +9,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from reelwright_core.kinds import Beside, Colour, EntityId, ShotId
+from reelwright_core.physics import PhysicsScene
 from reelwright_core.records import Rate, Record, Stored
 
-Colour = Literal[
-    "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "grey"
-]
 Size = Literal["small", "medium", "large"]
 Direction = Literal["left", "right", "up", "down"]
 Action = Literal[
@@ -27,9 +26,16 @@ Action = Literal[
     "circles",
     "jumps",
     "stays",
+    "topples",
+    "collides",
+    "waves",
+    "swings",
+    "pours",
 ]
 """`moves` and `rolls` have a direction; `approaches` grows towards the camera, `leaves` shrinks
-into the distance or goes out of the picture on the side of its direction, if it has one."""
+into the distance or goes out of the picture on the side of its direction, if it has one. The last
+five are physical: a thing topples over, collides with another, waves in the wind, swings like a
+pendulum, or is poured; a simulation shows them, a painted sketch only that the thing is there."""
 RelationKind = Literal[
     "left of",
     "right of",
@@ -47,11 +53,6 @@ Place = Literal[
     "room", "sky",
 ]  # fmt: skip
 CameraMove = Literal["static", "pan left", "pan right", "zoom in", "zoom out"]
-
-ShotId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-"""A short name that is safe as a folder: `s01`, `s02`, ..."""
-EntityId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")]
-"""A name that stays the same through the story: `red-car`, `dog-2`."""
 
 
 class FrameSpan(Record):
@@ -265,6 +266,12 @@ class Shot(Record):
     """Other prompts for later parts of the shot; `prompt` is what it begins with."""
     continues: ShotId | None = None
     """An earlier shot whose last frame this one begins with; it waits until that one is chosen."""
+    physics: PhysicsScene | None = None
+    """What is simulated before it is filmed; none lets the physics agent decide and write one."""
+    films: ShotId | None = None
+    """An earlier shot whose simulated action this one shows too, at the same time, by `view`."""
+    view: EntityId | None = None
+    """The camera of the physics scene that it is seen by; none is the first."""
 
     @property
     def seconds(self) -> Fraction:
@@ -295,20 +302,23 @@ class Shot(Record):
                 f"beats come in rising order of `first`, all within the shot's {self.frames} "
                 f"frames, got {begins[1:-1]}"
             )
+        scene = self.physics
+        if scene is not None:
+            own, given = (self.frames, self.fps, self.size), (scene.frames, scene.fps, scene.size)
+            if own != given:
+                raise ValueError(
+                    f"`physics` has the frames, fps and size of its shot, {own}, got {given}"
+                )
+            if self.films is not None:
+                raise ValueError("a shot has `physics` of its own or `films` another's, not both")
+            if self.view is not None and self.view not in [camera.id for camera in scene.cameras]:
+                raise ValueError(
+                    f"`view` is a camera of `physics`: "
+                    f"{', '.join(camera.id for camera in scene.cameras)}; got {self.view!r}"
+                )
         if self.layout is not None and self.layout.frames != self.frames:
             raise ValueError(f"the layout has {self.layout.frames} frames, the shot {self.frames}")
         return self
-
-
-def _beside(path: str) -> str:
-    parts = path.split("/")
-    if "\\" in path or "\0" in path or ":" in path or {"", ".", ".."} & set(parts):
-        raise ValueError(f"a file lies in the storyboard's folder or below it, got {path!r}")
-    return path
-
-
-Beside = Annotated[str, AfterValidator(_beside)]
-"""A file's path from the storyboard's folder on, with forward slashes."""
 
 
 class LoraFile(Record):

@@ -79,7 +79,7 @@ class NoisePlan(Stored):
 
 
 class Sketch(Record):
-    """Draft frames of a shot, painted from its layout."""
+    """Draft frames of a shot, painted from its layout or rendered from its simulation."""
 
     video: Artifact
     """Lossless mp4, as many frames as the shot, in its size."""
@@ -89,6 +89,21 @@ class Sketch(Record):
     """(entity id, instance) of each label."""
     background: Artifact
     """PNG of the empty place at the first frame."""
+    depth: Artifact | None = None
+    """A .npz with `depth`, float32 [frames, height, width]: metres along the camera's axis,
+    infinite for the sky. These, and what follows, are there for simulated sketches."""
+    flow: Artifact | None = None
+    """A .npz with `flow`, float16 [frames - 1, height, width, 2]: how many pixels what is seen here
+    goes to the right and down until the next frame; NaN where that is unknown, as in liquids."""
+    normals: Artifact | None = None
+    """A .npz with `normals`, int8 [frames, height, width, 3]: 127 times the unit vector that stands
+    on the surface, in the camera's directions (right, down, away); 0 for the sky."""
+    edges: Artifact | None = None
+    """Lossless mp4 of white lines on black: where depth, normal or thing change."""
+    tracks: Artifact | None = None
+    """JSON: per thing and frame its visible box, whole box and position in the picture."""
+    simulation: Artifact | None = None
+    """JSON, a `Simulation`: what moved it, with its checks."""
 
 
 class Clip(Record):

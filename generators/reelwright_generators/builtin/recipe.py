@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from reelwright_core.story import Action
 from reelwright_generators.builtin import styles, words
 from reelwright_generators.builtin.model import Shape
 
@@ -143,7 +142,7 @@ def profile_of(recipe: Recipe) -> dict[str, Any]:
         "nouns": list(words.NOUN_SETS[recipe.nouns]),
         "colours": list(words.COLOURS),
         "places": list(words.PLACES),
-        "actions": list(get_args(Action)),
+        "actions": list(words.ACTIONS),
         "relations": list(words.RELATIONS),
         "counts": [1, 2, 3],
     }

@@ -159,6 +159,8 @@ _DOES: Mapping[Action, Sequence[tuple[str, str]]] = {
         ("stays", "stay"), ("is there", "are there"),
     ),
 }  # fmt: skip
+ACTIONS: Sequence[Action] = ("moves", "rolls", *_DOES)
+"""What things do in the scenes that the model is taught."""
 RELATIONS: Mapping[RelationKind, Sequence[str]] = {
     "left of": ("to the left of", "left of", "stands to the left of"),
     "right of": ("to the right of", "right of", "stands to the right of"),
