@@ -10,6 +10,7 @@ ReelwrightError                 1  the film could not be made
 │   └── RunFolderError             a run folder that cannot be used
 ├── EndpointError               1  a language or vision model that does not answer
 ├── GeneratorError              1  a clip that could not be made
+├── SimulationError             1  a simulation that failed, hung or broke a law of physics
 ├── StorageError                1  a disk that is full or refuses to write
 ├── LockedError                 1  a run folder that another process is using
 └── ShotError                   1  one shot failed; says which and why
@@ -69,6 +70,10 @@ class GraphError(FileError):
 
 class EndpointError(ReelwrightError):
     """A language or vision model does not answer, or not in a usable way."""
+
+
+class SimulationError(ReelwrightError):
+    """A simulation failed, hung, or broke a law of physics; says how, with Blender's last words."""
 
 
 class GeneratorError(ReelwrightError):
