@@ -47,6 +47,9 @@ class DiffusionGenerator:
         self._in_its_words = in_its_words
         self._loras = loras.of_settings(told.loras)
         loras.check(self._loras)
+        # Now rather than with the first clip: by then a script is planned.
+        plan_of(told, family)
+        saving.check(told, family)
         self._lock = threading.Lock()
         self._film: Any = None
 
@@ -84,8 +87,6 @@ class DiffusionGenerator:
         facts, grid = self.facts(), self._family.grid
         refuse_unable(replace(request, loras=(*self._loras, *request.loras)), facts)
         loras.check(request.loras)
-        plan_of(self._told, self._family)
-        saving.check(self._told, self._family)
         if request.noise.low_frequencies and request.noise.level < 1:
             raise ModelError(
                 "`low_frequencies` starts from pure noise: the noise plan's level must be 1, "

@@ -216,6 +216,7 @@ film(int(told["frames"]), (32, 16), Fraction(8))
         ("film 'unclosed", "cannot be split"),
         ("sh -c 'film \"{prompt}\"'", r"stand alone or after an option"),
         ("film --prompt='{prompt} in 4K'", r"stand alone or after an option"),
+        ("film --size {widht}x{height}", r"no place \{widht\}; did you mean \{width\}\?"),
     ],
 )
 def test_a_command_line_that_cannot_be_run_is_told(line: str | None, said: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import os
 import re
 import selectors
@@ -221,6 +222,14 @@ def _split(line: str | None) -> list[str]:
                 f"in `generator.outside.command`, {{prompt}} and {{negative_prompt}} stand alone "
                 f"or after an option, as in --prompt={{prompt}}; got {word!r}"
             )
+        # Other words in braces are the program's own: a misspelt place is close to a real one.
+        for place in places(word):
+            near = difflib.get_close_matches(place, sorted(PLACES), n=1, cutoff=0.75)
+            if place not in PLACES and near:
+                raise ModelError(
+                    f"`generator.outside.command` has no place {{{place}}}; "
+                    f"did you mean {{{near[0]}}}?"
+                )
     return words
 
 
