@@ -16,6 +16,7 @@ from reelwright_core.story import (
     Keyframe,
     Layout,
     RelationKind,
+    SceneGraph,
     Shot,
     Track,
 )
@@ -99,7 +100,8 @@ class _Staging:
     things: dict[str, _Thing] = field(init=False)
 
     def __post_init__(self) -> None:
-        graph = self.shot.scene_graph
+        graph = _painted(self.shot.scene_graph)
+        self.shot = self.shot.model_copy(update={"scene_graph": graph})
         self.aspect = self.shot.size[0] / self.shot.size[1]
         line = GROUND[self.shot.place]
         self.ground = 0.88 if line is None else min(line + 0.04, 0.95)
@@ -374,6 +376,8 @@ class _Staging:
         """The height of a thing's lower edge before anything happens, 0 top to 1 bottom."""
         cut = cutouts.find(thing.entity.noun) if thing.entity.known else None
         actions = {event.action for event in thing.events}
+        if "swings" in actions:
+            return max(min(0.5 + thing.high / 2, self.ground - 0.08), MARGIN + thing.high)
         if self.floats:
             tower = self._tower(thing)
             if any(_upright(part.events) for part in tower) or len(tower) > 1:
@@ -448,6 +452,21 @@ class _Staging:
         if thing.parent:
             return thing.foot
         return self.ground if self.floats else max(self.ground, thing.foot)
+
+
+def _painted(graph: SceneGraph) -> SceneGraph:
+    """The graph in actions that a painting shows: who hits another moves there, the rest stays."""
+    hit = {r.object for r in graph.relations if r.kind == "meets"}
+    hitting = {r.subject for r in graph.relations if r.kind == "meets"} - hit
+    events: list[Event] = []
+    for event in graph.events:
+        if event.action == "collides" and event.actor in hitting:
+            moves: dict[str, object] = {"action": "moves", "direction": event.direction or "right"}
+            event = event.model_copy(update=moves)
+        elif event.action in ("collides", "waves", "pours"):
+            event = event.model_copy(update={"action": "stays", "direction": None})
+        events.append(event)
+    return graph.model_copy(update={"events": events})
 
 
 def _going(events: Sequence[Event]) -> Direction | None:

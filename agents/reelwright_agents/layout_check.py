@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -53,7 +54,10 @@ def _places(layout: Layout, shot: Shot) -> Iterator[str]:
             ),
             default=layout.frames,
         )
-        for frame, (left, top, right, bottom) in enumerate(boxes[:gone]):
+        aspect = shot.size[0] / shot.size[1]
+        topples = any(e.action == "topples" for e in _events(shot, track.entity))
+        shown = [_turned(track, f, aspect) for f in range(layout.frames)] if topples else boxes
+        for frame, (left, top, right, bottom) in enumerate(shown[:gone]):
             if left < -_SLACK or right > 1 + _SLACK or top < -_SLACK or bottom > 1 + _SLACK:
                 yield f"{track.entity} is out of the picture in frame {frame}"
                 break
@@ -65,6 +69,18 @@ def _places(layout: Layout, shot: Shot) -> Iterator[str]:
             if max(abs(x2 - x1), abs(y2 - y1)) > farthest:
                 yield f"{track.entity} leaps in frame {frame}"
                 break
+
+
+def _turned(track: Track, frame: int, aspect: float) -> Box:
+    """The box around the thing as it is turned; `aspect` is the picture's width over height."""
+    key = track.at(frame)
+    left, top, right, bottom = key.box
+    turn = math.radians(key.angle)
+    sin, cos = abs(math.sin(turn)), abs(math.cos(turn))
+    wide, high = (right - left) * aspect, bottom - top
+    half_x, half_y = (wide * cos + high * sin) / 2 / aspect, (wide * sin + high * cos) / 2
+    x, y = middle(key.box)
+    return x - half_x, y - half_y, x + half_x, y + half_y
 
 
 def _events(shot: Shot, id: str) -> list[Event]:
@@ -179,6 +195,8 @@ def _motion(event: Event, boxes: Sequence[Box], *, alone: bool, only: bool) -> s
                 return "hardly leaves the ground"
             if sign and way < 0.1:
                 return f"goes only {way:.2f} to the {event.direction}"
+        case "topples" | "collides" | "waves" | "swings" | "pours":
+            return ""
         case _:
             if only and shared(boxes[0], boxes[-1]) < 0.99:
                 return "moves"
@@ -203,7 +221,9 @@ def _relations(layout: Layout, shot: Shot) -> Iterator[str]:
 
 def _upset(shot: Shot, relation: Relation) -> bool:
     """Whether one of the two goes where the relation cannot hold any more."""
-    apart = ("leaves", "falls", "rises", "jumps", "bounces", "approaches", "circles")
+    apart = (
+        "leaves", "falls", "rises", "jumps", "bounces", "approaches", "circles", "topples", "swings"
+    )  # fmt: skip
     both = [*_events(shot, relation.subject), *_events(shot, relation.object)]
     return any(e.action in apart or e.direction in ("up", "down") for e in both)
 

@@ -17,6 +17,12 @@ CIRCLE = (0.15, 0.09)
 """Half of the width and height of the way of a circling thing."""
 GROWTH = 2.0
 """How much bigger a thing is when it has come closer."""
+SWING = 28.0
+"""How many degrees a swinging thing gets away from hanging straight."""
+ROPE = 1.4
+"""How many times its own height a swinging thing hangs below what holds it."""
+PERIOD = 12
+"""Frames of one swing to and fro, about."""
 HORIZON = 0.1
 """How far above the ground line a thing is when it has gone into the distance."""
 
@@ -140,8 +146,40 @@ def _moved(
         case "circles":
             across, down = _circled(2 * math.pi * part, at=at, room=room)
             return replace(at, x=at.x + across, foot=at.foot + down)
+        case "topples":
+            over = at.x + (room.wide / 2 + room.high / room.aspect) * at.scale
+            left = event.direction == "left" or (event.direction is None and over > 1)
+            return _toppled(90 * part**2, at=at, room=room, left=left)
+        case "swings":
+            times = max(1, round(length / PERIOD))
+            return _swung(SWING * math.sin(2 * math.pi * times * part), at=at, room=room)
         case _:
             return at
+
+
+def _toppled(turn: float, *, at: Pose, room: Room, left: bool) -> Pose:
+    """Turned about the lower corner of its own side, by `turn` degrees."""
+    side = -1 if left else 1
+    wide, high = room.wide * at.scale * room.aspect, room.high * at.scale
+    angle = math.radians(turn)
+    sin, cos = math.sin(angle), math.cos(angle)
+    across = side * (wide / 2 - wide / 2 * cos + high / 2 * sin)
+    up = wide / 2 * sin + high / 2 * cos
+    return replace(
+        at, x=at.x + across / room.aspect, foot=at.foot - up + high / 2, angle=at.angle + side * turn
+    )
+
+
+def _swung(turn: float, *, at: Pose, room: Room) -> Pose:
+    """Hanging `ROPE` times its own height below a point, away from straight by `turn` degrees."""
+    long = ROPE * room.high * at.scale
+    angle = math.radians(turn)
+    return replace(
+        at,
+        x=at.x + long * math.sin(angle) / room.aspect,
+        foot=at.foot - long * (1 - math.cos(angle)),
+        angle=at.angle - turn,
+    )
 
 
 def _circled(turn: float, *, at: Pose, room: Room) -> tuple[float, float]:

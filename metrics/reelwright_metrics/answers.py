@@ -17,7 +17,7 @@ from reelwright_core.takes import Question, QuestionKind
 from reelwright_metrics import paths
 from reelwright_metrics.assign import Thing, Watched
 from reelwright_metrics.colours import colour_scores
-from reelwright_metrics.questions import Asked, direction_of, things
+from reelwright_metrics.questions import TURNS, Asked, direction_of, things
 from reelwright_metrics.relations import held
 from reelwright_metrics.shapes import SHAPES, half, moved, slide_of
 
@@ -215,8 +215,7 @@ def _done(event: int, watched: Watched) -> tuple[float, str]:
     """How well one event is seen, and the measured words."""
     told = watched.shot.scene_graph.events[event]
     asked = Asked(kind="path", text="", expected="", events=[event])
-    turns = told.action in ("bounces", "jumps", "circles", "approaches")
-    if turns or direction_of(told) is None:
+    if told.action in TURNS or direction_of(told) is None:
         return _path(asked, watched)[:2]
     return _direction(asked, watched)[:2]
 

@@ -46,6 +46,12 @@ def hop(path: Path) -> float:
     return _turn(-_seen(path, 1))
 
 
+def sway(path: Path) -> float:
+    """The largest way to one side that is followed by as large a way back: the lesser of both."""
+    x = _seen(path, 0)
+    return max(_turn(x), _turn(-x))
+
+
 def _turn(y: Series) -> float:
     if len(y) < 3:
         return 0.0

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from types import MappingProxyType
 
 from reelwright_core.records import Record
-from reelwright_core.story import Action, Direction, Entity, Event, Layout, Relation, Shot
+from reelwright_core.story import (
+    Action,
+    Direction,
+    Entity,
+    Event,
+    Layout,
+    Relation,
+    Shot,
+    Track,
+)
 from reelwright_core.takes import QuestionKind
 from reelwright_simulators import cutouts
 from reelwright_simulators.cutouts import plurals
@@ -37,9 +47,20 @@ _VERBS: Mapping[Action, tuple[str, str]] = MappingProxyType(
         "circles": ("go round in a circle", "goes round in a circle"),
         "jumps": ("jump", "jumps"),
         "stays": ("stand still", "stands still"),
+        "topples": ("topple over", "topples over"),
+        "collides": ("collide", "collides"),
+        "waves": ("wave", "waves"),
+        "swings": ("swing", "swings"),
+        "pours": ("pour", "pours"),
     }
 )
 """What many do, and what one does."""
+
+
+TURNS = ("bounces", "jumps", "circles", "approaches", "topples", "collides", "swings")
+"""What is asked for the shape of its path, also where it has a direction."""
+LEAST = 0.06
+"""How far a thing that topples, swings or collides must go to be asked for it."""
 
 
 class Asked(Record):
@@ -76,7 +97,8 @@ def _all(shot: Shot, layout: Layout) -> Iterator[Asked]:
     for entity in graph.entities:
         yield from _of_entity(entity, names[entity.id])
     for index, event in enumerate(graph.events):
-        yield from _of_event(event, index, graph.entity(event.actor), names[event.actor])
+        if seen_to(event, layout):
+            yield from _of_event(event, index, graph.entity(event.actor), names[event.actor])
     yield from _of_order(shot, layout, names)
     for index, relation in enumerate(graph.relations):
         yield _of_relation(relation, index, graph.entity(relation.subject), names)
@@ -122,11 +144,11 @@ def _of_event(event: Event, index: int, entity: Entity, called: str) -> Iterator
         yield Asked(kind="stillness", text=f"{subject}?", expected="still", **about)  # pyright: ignore[reportArgumentType]
         return
     direction = direction_of(event)
-    if direction is None or event.action in ("bounces", "jumps", "circles", "approaches"):
+    if direction is None or event.action in TURNS:
         plain = "move" if event.action == "moves" else verb
         text = f"{does} {called} {plain}?"
         yield Asked(kind="path", text=text, expected=f"to {plain}", **about)  # pyright: ignore[reportArgumentType]
-    if direction is None:
+    if direction is None or event.action in ("topples", "collides", "swings"):
         return
     if event.action in ("falls", "rises") and direction in ("up", "down"):
         text = f"{subject}?"
@@ -139,7 +161,11 @@ def _of_event(event: Event, index: int, entity: Entity, called: str) -> Iterator
 
 def _of_order(shot: Shot, layout: Layout, names: Mapping[str, str]) -> Iterator[Asked]:
     graph = shot.scene_graph
-    timed = [(e.frames.first, i) for i, e in enumerate(graph.events) if e.action != "stays"]
+    timed = [
+        (e.frames.first, i)
+        for i, e in enumerate(graph.events)
+        if e.action != "stays" and seen_to(e, layout)
+    ]
     for (first, a), (second, b) in pairwise(sorted(timed)):
         if second - first < max(2, layout.frames / 8):
             continue
@@ -172,6 +198,25 @@ def _of_relation(
         expected=f"{relation.kind} {other}",
         relation=index,
     )
+
+
+def seen_to(event: Event, layout: Layout) -> bool:
+    """Whether the event can be seen: waving and pouring move no thing as a whole, and toppling,
+    swinging and colliding do so only where the plan has it."""
+    if event.action in ("waves", "pours"):
+        return False
+    if event.action not in ("topples", "collides", "swings"):
+        return True
+    return any(_way(track) >= LEAST for track in layout.tracks if track.entity == event.actor)
+
+
+def _way(track: Track) -> float:
+    """How far its middle gets from where it was, as a part of the picture."""
+    middles = [
+        ((left + right) / 2, (top + bottom) / 2)
+        for left, top, right, bottom in (key.box for key in track.keyframes)
+    ]
+    return max(math.dist(middles[0], middle) for middle in middles)
 
 
 def direction_of(event: Event) -> Direction | None:

@@ -83,6 +83,18 @@ def _moves(thing: Thing, during: NDArray[np.bool_], watched: Watched) -> tuple[f
     return half(seen, 0.1), moved(paths.going(thing.seen[during] - against))
 
 
+def _topples(thing: Thing, during: NDArray[np.bool_], watched: Watched) -> tuple[float, str]:
+    planned, seen = paths.range_of(thing.planned[during]), paths.range_of(thing.seen[during])
+    need = float(np.clip(0.4 * planned, 0.02, 0.1))
+    return half(seen, need), moved(paths.going(thing.seen[during]))
+
+
+def _swings(thing: Thing, during: NDArray[np.bool_], watched: Watched) -> tuple[float, str]:
+    planned, seen = paths.sway(thing.planned[during]), paths.sway(thing.seen[during])
+    need = float(np.clip(0.4 * planned, 0.02, 0.1))
+    return half(seen, need), f"swung by {seen:.0%} of the width".replace("%", " %")
+
+
 SHAPES: Mapping[str, Callable[[Thing, NDArray[np.bool_], Watched], tuple[float, str]]] = (
     MappingProxyType(
         {
@@ -95,6 +107,9 @@ SHAPES: Mapping[str, Callable[[Thing, NDArray[np.bool_], Watched], tuple[float, 
             "rolls": _moves,
             "falls": _moves,
             "rises": _moves,
+            "topples": _topples,
+            "collides": _topples,
+            "swings": _swings,
         }
     )
 )

@@ -53,6 +53,8 @@ class Reading:
     camera: CameraMove | None = None
     lines: list[Line] = field(default_factory=list[Line])
     left_out: list[LeftOut] = field(default_factory=list[LeftOut])
+    wind: str = ""
+    """What it says of the wind: `strong wind`."""
     with_last: bool = False
     """It says that it happens at the same time as the sentence before."""
     introduces: bool = False
@@ -109,8 +111,16 @@ class ClauseState:
     used: set[int] = field(default_factory=set[int])
     left: dict[int, str] = field(default_factory=dict[int, str])
 
+    wind: str = ""
+
     def __post_init__(self) -> None:
         self.reading = Reading(text=self.text)
+
+    def _feels_wind(self, id: str) -> None:
+        self.reading.wind = self.wind
+        attributes = self.cast.members[id].attributes
+        if self.wind not in attributes:
+            attributes.append(self.wind)
 
     def _use(self) -> None:
         self.used.add(self.at)

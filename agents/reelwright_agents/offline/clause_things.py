@@ -20,6 +20,13 @@ class Things(Verbs):
     def _relates(self, item: Item) -> bool:
         if "relation" not in item and "loose" not in item:
             return False
+        if self._over(item):
+            return True
+        if item.low == "by" and self.base in words.HITTING_VERBS and self._phrase(self.at + 1):
+            self.relation, self.relation_from = "meets", [h.actor for h in self.running]
+            self.passive, self.relation_at = True, self.at
+            self._use()
+            return True
         if item.low == "by" and self.passive:
             self._use()
             return True
@@ -48,14 +55,39 @@ class Things(Verbs):
         name = phrase.said.name if phrase.said is not None and not phrase.said.known else ""
         if name and "loose" in item and self.cast.named(name) is None:
             return self._strange_place()
-        if "relation" not in item and item["loose"]:
+        if self.base in words.COLLIDING_VERBS and item.low in ("into", "with", "against"):
+            kind = "meets"
+        elif self.base == "pour" and item.low in ("into", "in"):
+            kind = "near"
+        elif item.low == "down" and any(h.action in ("moves", "rolls") for h in self.running):
+            kind = "on"  # `rolls down a ramp`
+            self.used.add(self.at)
+        elif "relation" not in item and item["loose"]:
             self.left[self.at] = "`near` stands for it"
         self.relation = kind
         self.relation_from = list(
             self.subject if self.done or self.copula or not self.last else self.last
         )
+        poured = [h.actor for h in self.running if h.action == "pours"]
+        if self.base == "pour" and poured:
+            self.relation_from = poured
         self.relation_at = self.at
         self.at += 1
+        return True
+
+    def _over(self, item: Item) -> bool:
+        """`falls over`, `knocks over a tower`, `knocks down a tower`."""
+        over = item.low == "over" or (item.low == "down" and self.base == "knock")
+        if not over or self.base not in words.OVER_VERBS:
+            return False
+        adjacent = self.verb_at == self.at - 1
+        if not adjacent and self._phrase(self.at + 1) is not None:
+            return False
+        if self.base not in words.TRANSITIVE or self._phrase(self.at + 1) is None:
+            for happening in self.running:
+                if happening.action == "falls":
+                    happening.action = "topples"
+        self._use()
         return True
 
     def _strange_place(self) -> bool:
@@ -283,7 +315,10 @@ class Things(Verbs):
             else:
                 self.used.discard(self.relation_at)
         if kind in ("follows", "meets") and pairs:
-            self._move_both(kind, pairs)
+            if self.base in (*words.COLLIDING_VERBS, *words.HITTING_VERBS):
+                self._hit([id for pair in pairs for id in pair])
+            else:
+                self._move_both(kind, pairs)
         if not pairs and subjects:
             self.left.setdefault(self.relation_at, "a thing does not stand so to itself")
         goes_on = self.at < len(self.items) and self.items[self.at].low in ("and", ",")
@@ -291,6 +326,13 @@ class Things(Verbs):
         if goes_on and self._phrase(after) and not self._clause_follows(after):
             return
         self.relation, self.passive = None, False
+
+
+    def _hit(self, ids: list[str]) -> None:
+        """All that are in a collision take part in it."""
+        for id in ids:
+            if all(h.actor != id for h in self.reading.happenings):
+                self._happen(id, "collides", None, base=self.base)
 
 
 def is_silent(item: Item) -> bool:

@@ -10,8 +10,9 @@ from reelwright_core.story import (
     Direction,
     RelationKind,
 )
+from reelwright_simulators import cutouts
 
-_SIDEWAYS = ("moves", "rolls", "leaves", "bounces", "jumps")
+_SIDEWAYS = ("moves", "rolls", "leaves", "bounces", "jumps", "collides", "topples")
 _OPPOSITE: dict[RelationKind, RelationKind] = {
     "left of": "right of", "right of": "left of", "behind": "in front of", "in front of": "behind",
 }  # fmt: skip
@@ -87,7 +88,13 @@ class Verbs(ClauseState):
             self.used.add(self.toward[1])
             self.toward = None
         for actor in self.subject:
-            self._happen(actor, action, direction, base=base)
+            own = "moves" if action == "waves" and self._flies(actor) else action
+            self._happen(actor, own, direction, base=base)
+
+    def _flies(self, id: str) -> bool:
+        """Whether what flutters has wings of its own."""
+        cut = cutouts.find(self.cast.members[id].noun)
+        return cut is not None and cut.flies and cut.kind not in ("aircraft", "nature", "thing")
 
     def _says_how(self, item: Item) -> bool:
         """Directions, turns and positions."""
@@ -163,7 +170,8 @@ class Verbs(ClauseState):
             )
         if kind is not None:
             self._stand([(s, o) for s in self.subject for o in ids], kind)
-        self.subject = [*self.subject, *ids] if others in _SIDEWAYS else self.subject
+        if others in _SIDEWAYS and self.base not in words.HITTING_VERBS:
+            self.subject = [*self.subject, *ids]
 
     def _sides(self) -> None:
         """`on the left` means something when another thing is on the right."""
@@ -186,7 +194,7 @@ def _fits(action: Action, direction: Direction) -> bool:
     if action in ("moves",):
         return True
     if direction in ("left", "right"):
-        return action in _SIDEWAYS
+        return action in (*_SIDEWAYS, "swings")
     if direction == "up":
         return action in ("rises", "jumps", "bounces")
     return action in ("falls", "bounces", "jumps", "stays")

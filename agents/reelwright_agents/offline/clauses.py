@@ -42,6 +42,8 @@ class _Clauses(Things):
         for happening in self.reading.happenings:
             if happening.actor not in self.reading.seen:
                 self.reading.seen.append(happening.actor)
+            if self.wind and happening.action == "waves":
+                self._feels_wind(happening.actor)
         self.reading.introduces = not self.reading.happenings
         if self.subject:
             self.cast.subject = self.subject
@@ -68,6 +70,8 @@ class _Clauses(Things):
             self.denied = True
             self.left[self.at] = "what is not there or not done cannot be shown"
             self.at += 1
+        elif "wind" in item:
+            self._blows(item)
         elif self._orders(item) or self._joins(item) or self._relates(item):
             pass
         elif "relative" in item and self.last and self._verb_next():
@@ -88,6 +92,13 @@ class _Clauses(Things):
             self._verb(item)  # `goes for a walk`
         else:
             self._unclear(item)
+
+    def _blows(self, item: Item) -> None:
+        """`in a strong wind`: told of who acts, or of who comes next."""
+        self.wind = item["wind"]
+        for id in self.subject or self.last:
+            self._feels_wind(id)
+        self._use()
 
     def _speaker(self) -> str:
         who = self.subject or self.cast.subject

@@ -14,6 +14,7 @@ from reelwright_agents.offline.lexicon import Item, items
 from reelwright_agents.offline.screenplay import sentences, title_and_blocks
 from reelwright_agents.planner import Script
 from reelwright_core.story import Shot, Storyboard
+from reelwright_simulators import cutouts
 
 _LOUD = ("noun", "number", "colour", "verb", "place")
 
@@ -53,7 +54,7 @@ def _unaccounted(shot: Shot) -> Iterator[str]:
         if not followed and item.low not in left:
             yield f"shot {shot.id}: `{item.text}` is neither followed nor left out"
         # Colours, numbers and places may be left out of one thing and be followed in another.
-        certain = kinds == ["noun"] and counts[item.low] == 1 and not _repeated(item, every)
+        certain = kinds == ["noun"] and cutouts.find(item["noun"][0]) and counts[item.low] == 1 and not _repeated(item, every)
         if followed and item.low in left and certain:
             yield f"shot {shot.id}: `{item.text}` is both followed and left out"
 
@@ -112,6 +113,10 @@ def _done(base: str, shot: Shot) -> bool:
     could |= {action for (verb, _), action in words.TURN_PHRASES.items() if verb == base}
     if base in words.TRANSITIVE:
         could |= {*words.TRANSITIVE[base][:2]}
+    if base in words.OVER_VERBS:
+        could.add("topples")
+    if "waves" in could:
+        could.add("moves")  # of what has wings
     if could & {"moves", "approaches"}:
         could |= {*words.TURNS.values()}
     return any(event.action in could for event in graph.events)

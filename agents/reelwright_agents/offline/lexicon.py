@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -86,7 +86,27 @@ def items(text: str) -> list[Item]:
         low = phrase.lower()
         found.append(_item(phrase, table.get(low), first=not found, start=pairs[at][1]))
         at += length
-    return found
+    pours = any(item.means.get("verb") == "pour" for item in found)
+    return [_in_sentence(found, i, pours=pours) for i in range(len(found))]
+
+
+_DESCRIBERS = ("article", "number", "colour", "size", "adjective")
+
+
+def _in_sentence(found: list[Item], at: int, *, pours: bool) -> Item:
+    """The item as this sentence means it.
+
+    Water that is poured is a thing, not a place; glass is one after an article, not a material.
+    """
+    item = found[at]
+    if pours and item.low in words.POURED:
+        return replace(item, means={"noun": words.POURED[item.low]})
+    if item.low in words.THINGS:
+        before = found[at - 1] if at else item
+        if before.low != "into" and not any(kind in before for kind in _DESCRIBERS):
+            means = {kind: value for kind, value in item.means.items() if kind != "noun"}
+            return replace(item, means=means)
+    return item
 
 
 def _item(phrase: str, means: Meanings | None, *, first: bool, start: int) -> Item:
@@ -110,6 +130,7 @@ def _table() -> dict[str, dict[str, Any]]:
         for phrase, value in pairs:
             table.setdefault(phrase.lower(), {})[kind] = value
 
+    put("noun", words.THINGS.items())
     put("noun", cutouts.words().items())
     put("colour", COLOUR_WORDS.items())
     for kind, mapping in _MAPPINGS.items():
@@ -123,7 +144,7 @@ _MAPPINGS: Mapping[str, Mapping[str, Any]] = {
     "number": words.NUMBERS, "size": words.SIZES, "place": words.PLACES, "verb": words.VERB_FORMS,
     "direction": words.DIRECTIONS, "position": words.POSITIONS, "turn": words.TURNS,
     "relation": words.RELATIONS, "loose": words.LOOSE, "camera": words.CAMERA,
-    "pronoun": words.PRONOUNS, "article": words.ARTICLES,
+    "pronoun": words.PRONOUNS, "article": words.ARTICLES, "wind": words.WINDS,
 }  # fmt: skip
 _LISTS: Mapping[str, Iterable[str]] = {
     "together": words.TOGETHER, "then": words.THEN, "first": words.FIRST, "after": words.AFTER,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from reelwright_agents.offline.cast import Mention
 from reelwright_agents.offline.lexicon import Item
 from reelwright_core.story import Place
+from reelwright_simulators import cutouts
 
 LeftWhy = dict[int, str]
 """From the position of an item to why it is left out."""
@@ -194,7 +195,11 @@ class _Reader:
         for position in self.strange:
             self.left[position] = "not a word I know"
         several = plural and self.count != 1 and not self.singular
-        return self._done(noun, item, plural=several and item.low != noun, known=True)
+        known = cutouts.find(noun) is not None
+        if not known:
+            self.left[self.at] = "no picture of it: a labelled shape stands in"
+            self.at += 1
+        return self._done(noun, item, plural=several and item.low != noun, known=known)
 
     def _place(self, item: Item) -> NounPhrase:
         left = {**self.left, **dict.fromkeys(self.strange, "not a word I know")}

@@ -33,12 +33,16 @@ _VERBS: Mapping[Action, tuple[str, str]] = {
     "approaches": ("approaches", "approach"),
     "leaves": ("leaves", "leave"), "circles": ("circles", "circle"), "jumps": ("jumps", "jump"),
     "stays": ("stands", "stand"),
+    "topples": ("topples", "topple"), "collides": ("collides", "collide"),
+    "waves": ("waves", "wave"), "swings": ("swings", "swing"), "pours": ("pours", "pour"),
 }  # fmt: skip
 _RELATIONS: Mapping[RelationKind, str] = {
     "left of": "to the left of", "right of": "to the right of", "above": "above", "below": "below",
     "on": "on", "behind": "behind", "in front of": "in front of", "near": "next to",
     "follows": "follows", "meets": "meets",
 }  # fmt: skip
+LIQUIDS = frozenset("water milk juice honey tea coffee lemonade wine oil paint".split())
+"""What has no article: `water pours into a glass`."""
 _CAMERA: Mapping[CameraMove, str] = {
     "static": "", "pan left": "the camera pans left", "pan right": "the camera pans right",
     "zoom in": "the camera zooms in", "zoom out": "the camera zooms out",
@@ -46,8 +50,9 @@ _CAMERA: Mapping[CameraMove, str] = {
 
 
 def prompt_of(
-    graph: SceneGraph, *, place: Place, camera: CameraMove = "static", style: str = ""
-) -> str:
+    graph: SceneGraph, *, place: Place, camera: CameraMove = "static", style: str = "",
+    wind: str = "",
+) -> str:  # fmt: skip
     """What a video model is asked for: `a red car moves from left to right on a beach`."""
     said: list[str] = []
     told: set[str] = set()
@@ -60,7 +65,8 @@ def prompt_of(
         sentence = {"plain": "a plain background"}.get(place, where.split(" ", 1)[1])
         sentence = where if place == "night" else sentence
     else:
-        sentence = f"{' and '.join(said)} {where}"
+        blowing = f"in {'a ' if ' ' in wind else 'the '}{wind}" if wind else ""
+        sentence = " ".join(filter(None, (" and ".join(said), blowing, where)))
     return ", ".join(filter(None, (sentence, _CAMERA[camera], style)))
 
 
@@ -77,6 +83,8 @@ def named(entity: Entity) -> str:
     phrase = " ".join(filter(None, words))
     if entity.count > 1:
         return f"{_COUNTS[entity.count]} {phrase}"
+    if noun in LIQUIDS:
+        return phrase
     return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
 
 
@@ -89,11 +97,34 @@ def _related(graph: SceneGraph, relation: Relation, told: set[str]) -> str:
     does = ""
     if relation.kind not in ("follows", "meets"):
         does = _does(_events(graph, subject.id), subject)
+    if relation.kind == "meets" and _hit(graph, subject, other):
+        return _colliding(graph, subject, other, told)
     verb = _RELATIONS[relation.kind]
+    if relation.kind == "near" and does.endswith(("pours", "pour")):
+        verb = "into"
     if relation.kind in ("follows", "meets") and subject.count > 1:
         verb = verb.removesuffix("s")
     first = "" if subject.id in told else named(subject)
     return " ".join(filter(None, (first, does, verb, named(other))))
+
+
+def _hit(graph: SceneGraph, subject: Entity, other: Entity) -> bool:
+    """Whether they meet because one hits the other."""
+    actions = [event.action for entity in (subject, other) for event in _events(graph, entity.id)]
+    return "collides" in actions
+
+
+def _colliding(graph: SceneGraph, subject: Entity, other: Entity, told: set[str]) -> str:
+    """`a ball rolls from left to right and hits a red cube`."""
+    own, its = (
+        [event for event in _events(graph, entity.id) if event.action != "collides"]
+        for entity in (subject, other)
+    )
+    hits = "hit" if subject.count > 1 else "hits"
+    first = "" if subject.id in told else named(subject)
+    parts = [first, f"{_does(own, subject)} and" if own else "", hits, named(other)]
+    parts.append(f"and it {_does(its, other)}" if its else "")
+    return " ".join(filter(None, parts))
 
 
 def _events(graph: SceneGraph, id: str) -> Sequence[Event]:

@@ -46,6 +46,7 @@ class Draft:
     camera: CameraMove = "static"
     dialogue: list[Line] = field(default_factory=list[Line])
     left_out: list[LeftOut] = field(default_factory=list[LeftOut])
+    wind: str = ""
     introduces: bool = False
     filmable: bool = True
 
@@ -155,6 +156,7 @@ class Stage:
         draft.seen += [id for id in reading.seen if id not in draft.seen]
         draft.relations += [r for r in reading.relations if r not in draft.relations]
         draft.camera = reading.camera or draft.camera
+        draft.wind = reading.wind or draft.wind
         draft.dialogue += reading.lines
         draft.place = reading.place or draft.place
         _add(draft.left_out, reading.left_out)
@@ -173,6 +175,7 @@ class Stage:
             draft.seen = list(part.seen)
             draft.relations = list(part.relations)
             draft.camera = part.camera or "static"
+            draft.wind = part.wind
             draft.dialogue = list(part.lines)
             _add(draft.left_out, part.left_out)
             draft.steps = _at_most(_steps(part.happenings), self.steps_at_most)
@@ -299,8 +302,9 @@ def shots(drafts: Sequence[Draft], cast: Cast, *, picture: Picture) -> Iterator[
         graph = scene_graph(draft, cast, frames=picture.frames)
         yield Shot(
             id=f"s{number:02d}", scene=draft.scene, text=" ".join(draft.text),
-            prompt=prompt_of(graph, place=draft.place, camera=draft.camera), place=draft.place,
-            size=picture.size, frames=picture.frames, fps=picture.fps, camera=draft.camera,
+            prompt=prompt_of(graph, place=draft.place, camera=draft.camera, wind=draft.wind),
+            place=draft.place, size=picture.size, frames=picture.frames, fps=picture.fps,
+            camera=draft.camera,
             scene_graph=graph, dialogue=draft.dialogue, left_out=draft.left_out,
         )  # fmt: skip
 

@@ -98,6 +98,11 @@ _VERBS: Mapping[Action, str] = {
     "jumps": "jump hop leap bound skip",
     "stays": "stay stand sit wait sleep rest stop pause lie remain park hang halt hover freeze "
     "linger perch",
+    "topples": "topple tip keel",
+    "collides": "collide crash bump smash",
+    "waves": "wave flutter flap billow",
+    "swings": "swing sway dangle",
+    "pours": "pour",
 }
 DOWN_VERBS = ("land", "descend", "sink", "dive")
 
@@ -116,8 +121,24 @@ TRANSITIVE: Mapping[str, tuple[Action, Action, RelationKind | None]] = {
     "launch": ("stays", "rises", "near"),
     "spin": ("stays", "circles", "near"),
     "walk": ("moves", "moves", "near"),
+    "hit": ("collides", "collides", "meets"),
+    "strike": ("collides", "collides", "meets"),
+    "knock": ("collides", "topples", "meets"),
+    "topple": ("collides", "topples", "meets"),
+    "tip": ("collides", "topples", "meets"),
+    "swing": ("stays", "swings", "near"),
+    "wave": ("stays", "waves", "near"),
+    "pour": ("stays", "pours", "near"),
 }
 """What a verb with an object makes of its subject, of its object, and how they stand."""
+
+OVER_VERBS = ("fall", "tip", "topple", "tumble", "keel", "knock")
+"""Verbs that with `over` say that something topples."""
+
+HITTING_VERBS = ("hit", "strike", "knock", "topple", "tip")
+"""Verbs whose object is hit."""
+COLLIDING_VERBS = ("collide", "crash", "bump", "smash", "knock")
+"""Verbs whose `into`, `with` and `against` say what is hit."""
 
 RELATION_VERBS: Mapping[str, RelationKind] = {
     "follow": "follows", "chase": "follows", "pursue": "follows", "trail": "follows",
@@ -144,11 +165,12 @@ IRREGULAR: Mapping[str, str] = {
     "tumble": "tumbled", "withdraw": "withdrew", "lead": "led", "say": "said", "tell": "told",
     "cry": "cries cried", "hurry": "hurries hurried", "scurry": "scurries scurried",
     "stride": "strode", "tiptoe": "tiptoes tiptoeing",
+    "hit": "hit", "strike": "struck", "swing": "swung",
 }  # fmt: skip
 
 _DOUBLED = _several(
     """
-    run swim jog drop stop trot spin sit hop skip zip plan step
+    run swim jog drop stop trot spin sit hop skip zip plan step hit tip flap
     """
 )
 
@@ -286,6 +308,30 @@ FIRST = (
 )
 AFTER = ("after", "when", "as soon as")
 BEFORE = ("before",)
+
+_WINDS: Mapping[str, str] = {
+    "": "", "light": "light", "soft": "light", "gentle": "light", "slight": "light",
+    "weak": "light", "faint": "light", "mild": "light",
+    "strong": "strong", "stiff": "strong", "heavy": "strong", "high": "strong",
+    "fierce": "strong", "hard": "strong", "violent": "strong", "powerful": "strong",
+}  # fmt: skip
+WINDS: Mapping[str, str] = {
+    " ".join(filter(None, (preposition, article, kind, word))): f"{strength} wind".strip()
+    for preposition in ("in", "by", "with")
+    for article in ("", "a", "the")
+    for word, plain in (("wind", ""), ("winds", ""), ("breeze", "light"), ("gale", "strong"),
+                        ("storm", "strong"))
+    for kind, said in _WINDS.items()
+    for strength in (said or plain,)
+}  # fmt: skip
+"""From words such as `in a strong wind` to what a thing is told of it: `strong wind`."""
+
+THINGS: Mapping[str, tuple[str, bool]] = {
+    "glass": ("glass", False), "glasses": ("glass", True),
+}  # fmt: skip
+"""Nouns that other tables have with another meaning: the noun, and whether it is the plural."""
+POURED: Mapping[str, tuple[str, bool]] = {"water": ("water", False)}
+"""Such nouns in sentences that pour something."""
 
 PRONOUNS: Mapping[str, str] = {
     "it": "one", "he": "one", "she": "one", "him": "one", "itself": "self", "himself": "self",

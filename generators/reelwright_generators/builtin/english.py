@@ -63,22 +63,22 @@ PLACES: Mapping[str, str] = _turned(
 
 VERBS: Mapping[str, str] = _turned(
     {
-        "move": "slide, glide, creep, crawl, wander, proceed, slither",
+        "move": "collide, crash, bump, slide, glide, creep, crawl, wander, proceed, slither",
         "drive": "steer, speed, cruise, ride, race",
         "run": "rush, dash, sprint, jog, gallop, trot, hurry, scurry, dart",
         "walk": "stroll, march, stride, tiptoe, waddle, trudge",
         "fly": "soar, swoop, flutter",
         "swim": "paddle",
-        "fall": "plunge, plummet, tumble",
+        "fall": "topple, plunge, plummet, tumble",
         "bounce": "rebound",
         "rise": "ascend, climb, lift",
         "approach": "arrive",
         "leave": "depart, exit, flee, escape",
         "circle": "revolve, rotate, spin, twirl, whirl",
         "jump": "leap, bound, skip",
-        "stay": "sit, lie, rest, sleep, pause, remain, linger, perch, stop",
+        "stay": "wave, flap, billow, swing, sway, dangle, pour, sit, lie, rest, sleep, pause, remain, linger, perch, stop",
         "follow": "pursue, trail",
-        "meet": "greet, encounter",
+        "meet": "hit, strike, greet, encounter",
     }
 )
 """From the base of a verb to the base of one that shows the same."""
@@ -119,9 +119,9 @@ _IRREGULAR: Mapping[str, str] = {
     "come": "came", "leave": "leaving", "stand": "stood", "sit": "sat", "lie": "lay lain lying",
     "sleep": "slept", "leap": "leapt", "creep": "crept", "slide": "slid", "speed": "sped",
     "flee": "fled fleeing", "meet": "met", "stride": "strode", "spin": "spun",
-    "tiptoe": "tiptoeing",
+    "tiptoe": "tiptoeing", "hit": "hit", "strike": "struck", "swing": "swung",
 }  # fmt: skip
-_DOUBLED = _several("run swim jog drop stop trot spin sit hop skip")
+_DOUBLED = _several("run swim jog drop stop trot spin sit hop skip hit flap")
 
 
 def forms(base: str) -> Iterator[str]:

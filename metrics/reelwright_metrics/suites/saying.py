@@ -19,7 +19,8 @@ Some = TypeVar("Some")
 _MANY: Mapping[Action, str] = {
     "moves": "move", "falls": "fall", "bounces": "bounce", "rolls": "roll", "rises": "rise",
     "approaches": "approach", "leaves": "leave", "circles": "circle", "jumps": "jump",
-    "stays": "stand",
+    "stays": "stand", "topples": "topple", "collides": "collide", "waves": "wave",
+    "swings": "swing", "pours": "pour",
 }  # fmt: skip
 _WAYS: Mapping[Direction, str] = {
     "right": "from left to right",
