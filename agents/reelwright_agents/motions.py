@@ -166,7 +166,10 @@ def _toppled(turn: float, *, at: Pose, room: Room, left: bool) -> Pose:
     across = side * (wide / 2 - wide / 2 * cos + high / 2 * sin)
     up = wide / 2 * sin + high / 2 * cos
     return replace(
-        at, x=at.x + across / room.aspect, foot=at.foot - up + high / 2, angle=at.angle + side * turn
+        at,
+        x=at.x + across / room.aspect,
+        foot=at.foot - up + high / 2,
+        angle=at.angle + side * turn,
     )
 
 

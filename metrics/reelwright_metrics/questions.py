@@ -201,8 +201,11 @@ def _of_relation(
 
 
 def seen_to(event: Event, layout: Layout) -> bool:
-    """Whether the event can be seen: waving and pouring move no thing as a whole, and toppling,
-    swinging and colliding do so only where the plan has it."""
+    """Whether the event can be seen.
+
+    Waving and pouring move no thing as a whole; toppling, swinging and colliding do so only where
+    the plan has it.
+    """
     if event.action in ("waves", "pours"):
         return False
     if event.action not in ("topples", "collides", "swings"):

@@ -327,7 +327,6 @@ class Things(Verbs):
             return
         self.relation, self.passive = None, False
 
-
     def _hit(self, ids: list[str]) -> None:
         """All that are in a collision take part in it."""
         for id in ids:

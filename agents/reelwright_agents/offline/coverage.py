@@ -54,7 +54,12 @@ def _unaccounted(shot: Shot) -> Iterator[str]:
         if not followed and item.low not in left:
             yield f"shot {shot.id}: `{item.text}` is neither followed nor left out"
         # Colours, numbers and places may be left out of one thing and be followed in another.
-        certain = kinds == ["noun"] and cutouts.find(item["noun"][0]) and counts[item.low] == 1 and not _repeated(item, every)
+        certain = (
+            kinds == ["noun"]
+            and cutouts.find(item["noun"][0])
+            and counts[item.low] == 1
+            and not _repeated(item, every)
+        )
         if followed and item.low in left and certain:
             yield f"shot {shot.id}: `{item.text}` is both followed and left out"
 

@@ -41,7 +41,7 @@ _RELATIONS: Mapping[RelationKind, str] = {
     "on": "on", "behind": "behind", "in front of": "in front of", "near": "next to",
     "follows": "follows", "meets": "meets",
 }  # fmt: skip
-LIQUIDS = frozenset("water milk juice honey tea coffee lemonade wine oil paint".split())
+LIQUIDS = ("water", "milk", "juice", "honey", "tea", "coffee", "lemonade", "wine", "oil", "paint")
 """What has no article: `water pours into a glass`."""
 _CAMERA: Mapping[CameraMove, str] = {
     "static": "", "pan left": "the camera pans left", "pan right": "the camera pans right",

@@ -76,7 +76,8 @@ VERBS: Mapping[str, str] = _turned(
         "leave": "depart, exit, flee, escape",
         "circle": "revolve, rotate, spin, twirl, whirl",
         "jump": "leap, bound, skip",
-        "stay": "wave, flap, billow, swing, sway, dangle, pour, sit, lie, rest, sleep, pause, remain, linger, perch, stop",
+        "stay": "sit, lie, rest, sleep, pause, remain, linger, perch, stop, wave, flap, billow, "
+        "swing, sway, dangle, pour",
         "follow": "pursue, trail",
         "meet": "hit, strike, greet, encounter",
     }
