@@ -1,8 +1,8 @@
 """Takes limits upon itself, then becomes the command: `python guard.py LIMITS COMMAND...`.
 
 A program of its own, since code between fork and exec may hang where the host has threads. It
-needs the standard library alone. LIMITS is JSON: `parent` (the host's process id), and the
-bytes or seconds of `memory`, `file` and `cpu`, null for none.
+needs the standard library alone. LIMITS is JSON: `parent`, the host's process id, and `limits`,
+the soft and hard values of RLIMIT_* by name.
 """
 
 from __future__ import annotations
@@ -14,26 +14,23 @@ import os
 import resource
 import signal
 import sys
+from typing import Any
 
 PR_SET_PDEATHSIG = 1
 
 
-def main(told: dict[str, int | None], command: list[str]) -> None:
+def main(told: dict[str, Any], command: list[str]) -> None:
     """Never returns: the command takes this process over, or it ends with 127."""
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != told["parent"]:  # it died before it could take us along
         os._exit(1)
-    for kind, most in (
-        (resource.RLIMIT_AS, told["memory"]),
-        (resource.RLIMIT_FSIZE, told["file"]),
-        (resource.RLIMIT_CPU, told["cpu"]),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        if most is not None:
-            hard = resource.getrlimit(kind)[1]
-            most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-            resource.setrlimit(kind, (most, most))
+    for name, (soft, hard) in told["limits"].items():
+        kind = getattr(resource, name)
+        most = resource.getrlimit(kind)[1]
+        if most != resource.RLIM_INFINITY:
+            soft, hard = min(soft, most), min(hard, most)
+        resource.setrlimit(kind, (soft, hard))
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
         file.write("600")  # where memory runs out, it goes before its host does
     try:

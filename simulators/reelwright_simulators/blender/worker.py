@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Literal, Protocol, cast
+from typing import IO, Any, Literal, cast
 
 from pydantic import Field
 
@@ -31,6 +31,9 @@ from reelwright_core.records import Record
 from reelwright_simulators.blender import find
 from reelwright_simulators.blender.environment import clean
 from reelwright_simulators.blender.find import Blender
+from reelwright_simulators.sandbox import Jail
+from reelwright_simulators.sandbox import Limits as JailLimits
+from reelwright_simulators.sandbox.watch import overrun, tidy
 
 INSIDE = Path(__file__).with_name("inside")
 """What Blender's own interpreter runs."""
@@ -74,13 +77,15 @@ class Limits(Record):
     files: int = Field(default=20_000, gt=0)
     """How many files and folders it may make."""
 
-
-class Sandbox(Protocol):
-    """Locks a command in; the limits above hold beside it."""
-
-    def __call__(self, command: list[str], *, folder: Path, limits: Limits) -> list[str]:
-        """The words that run `command` so that it can write only in `folder`."""
-        ...
+    def of_jail(self) -> JailLimits:
+        """The same, as a sandbox keeps them."""
+        return JailLimits(
+            cpu=self.cpu or int(self.seconds * (os.cpu_count() or 1)) + 1,
+            memory=self.memory,
+            file=self.file,
+            folder=self.folder,
+            files=self.files,
+        )
 
 
 class BlenderError(SimulationError):
@@ -107,12 +112,13 @@ def run(
     on_progress: OnProgress | None = None,
     stopping: threading.Event | None = None,
     blender: Blender | None = None,
-    sandbox: Sandbox | None = None,
+    sandbox: Jail | None = None,
 ) -> dict[str, Any]:
     """Runs one request in a fresh process; its files are in `folder`, which is made.
 
     Raises `BlenderError` if it fails, crashes, breaks a limit or is stopped, `NoBlender` if there
     is none, and what `on_progress` raises. Its process, and all that it started, has ended then.
+    In a `sandbox` it may write to nothing but `folder`, and links that it left there are removed.
     """
     limits = limits or Limits()
     blender = blender or find.required()
@@ -122,6 +128,8 @@ def run(
         child = _Child(blender, [str(path)], home, limits, sandbox, folder=path.parent)
         with child.ending():
             child.watch(job, limits, on_progress=on_progress, stopping=stopping)
+        if sandbox is not None:
+            tidy(path.parent)
         return child.answer(job, path.parent)
 
 
@@ -203,7 +211,9 @@ class Warm:
         def keep() -> None:
             # The kernel ends Blender with the thread that started it, so that one must stay.
             try:
-                made.append(_Child(self._blender, ["--warm"], home, forever, asked=True))
+                made.append(
+                    _Child(self._blender, ["--warm"], home, forever, folder=home, asked=True)
+                )
             except BaseException as error:
                 made.append(error)
                 return
@@ -234,30 +244,29 @@ class _Child:
         words: Sequence[str],
         home: Path,
         limits: Limits,
-        sandbox: Sandbox | None = None,
+        sandbox: Jail | None = None,
         *,
-        folder: Path | None = None,
+        folder: Path,
         asked: bool = False,
     ):
         command = [*blender.command(MAIN), *words]
-        if sandbox is not None and folder is not None:
-            command = sandbox(command, folder=folder, limits=limits)
-        cpu = limits.cpu or int(limits.seconds * (os.cpu_count() or 1)) + 1
-        told = {
-            "parent": os.getpid(), "memory": limits.memory, "file": limits.file, "cpu": cpu,
-        }  # fmt: skip
+        variables = clean(home)
+        jailed = limits.of_jail()
+        if sandbox is not None:
+            command = sandbox.command(command, folder=folder, limits=jailed)
+            variables = sandbox.environment(folder)
+        told = {"parent": os.getpid(), "limits": jailed.kernel()}
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(GUARD), json.dumps(told), *command],
             stdin=subprocess.PIPE if asked else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            cwd=folder or home,
-            env=clean(home),
+            cwd=folder,
+            env=variables,
             start_new_session=True,
         )
         self._folder = folder
-        self._home = home
-        self._hidden = [str(INSIDE), str(blender.path), str(home), sys.prefix]
+        self._hidden = [str(INSIDE), str(blender.path), str(home), str(folder), sys.prefix]
         self._words, self._line = bytearray(), bytearray()
         self._done = 0
         self._progress: list[tuple[str, int, int]] = []
@@ -306,9 +315,8 @@ class _Child:
                 )
             if now > looked + 5 * _SLICE:
                 looked = now
-                for place in (folder or self._folder, self._home):
-                    if fault := _too_much(place, limits):
-                        raise self._failed(job, f"was ended: {fault}", cause="output")
+                if fault := overrun(self.pid, folder or self._folder, limits.of_jail()):
+                    raise self._failed(job, f"was ended: {fault}", cause="output")
 
     def answer(self, job: str, folder: Path, *, ended: bool = True) -> dict[str, Any]:
         """What the result file says; it is believed only if it is whole."""
@@ -457,25 +465,6 @@ def _ended(process: subprocess.Popen[bytes], how: int) -> bool:
         return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | how) is not None
     except ChildProcessError:
         return True
-
-
-def _too_much(folder: Path | None, limits: Limits) -> str | None:
-    """Which limit the files in `folder` break."""
-    count = size = 0
-    folders = [] if folder is None else [str(folder)]
-    while folders:
-        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                with contextlib.suppress(OSError):
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.path)
-                    size += entry.stat(follow_symlinks=False).st_size
-                count += 1
-                if count > limits.files:
-                    return f"it made more than {limits.files} files"
-    if size > limits.folder:
-        return f"its files grew over {limits.folder / 1e9:.1f} GB"
-    return None
 
 
 def _message(line: bytes) -> object:

@@ -59,7 +59,7 @@ def render(request: dict[str, Any]) -> dict[str, Any]:
     built, answer = _simulated(request)
     answer["render"] = film.render(
         built,
-        cameras=request.get("cameras"),
+        cameras=request.get("cameras") or [camera["id"] for camera in request["scene"]["cameras"]],
         quality=request["quality"],
         out=request["out"],
         on_frame=_progress("render", request["scene"]["frames"]),
