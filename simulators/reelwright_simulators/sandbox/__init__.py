@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from reelwright_core.errors import SimulationError
 
@@ -26,8 +26,7 @@ Choice = Literal["auto", "landlock", "bubblewrap", "nsjail", "none"]
 
 LAUNCH = Path(__file__).with_name("launch.py")
 INSIDE = Path(__file__).resolve().parent.parent / "blender" / "inside"
-SCRATCH = ".scratch"
-"""The folder for temporary files in a job's folder."""
+_OPEN_FILES = 256
 
 _SYSTEM = (
     "/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib",
@@ -52,36 +51,23 @@ print(json.dumps([os.path.abspath(path) for path in found if path and os.path.ex
 """
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
-    """What a jailed program may use; the wall clock is its caller's to watch."""
+class Uses(Protocol):
+    """What a jailed program may use, as `blender.worker.Limits` says it."""
 
-    cpu: int = 600
-    """Seconds of all its threads together."""
-    memory: int = 8 << 30
-    """Bytes of address space."""
-    file: int = 1 << 30
-    """Bytes of one file."""
-    folder: int = 4 << 30
-    """Bytes of all that it writes (`overrun` looks)."""
-    files: int = 20_000
-    """How many files it may write (`overrun` looks)."""
-    open_files: int = 256
-    threads: int = 512
-    """At once (`overrun` looks)."""
+    @property
+    def cpu(self) -> int | None:
+        """Seconds of all its threads together."""
+        ...
 
-    def kernel(self) -> dict[str, list[int]]:
-        """Those that the kernel keeps: soft and hard value of each RLIMIT."""
-        return {
-            # At the first a signal ends it that names its reason; at the second it is killed.
-            "RLIMIT_CPU": [self.cpu, self.cpu + 2],
-            "RLIMIT_AS": [self.memory, self.memory],
-            "RLIMIT_FSIZE": [self.file, self.file],
-            "RLIMIT_NOFILE": [self.open_files, self.open_files],
-            "RLIMIT_CORE": [0, 0],
-            "RLIMIT_MEMLOCK": [0, 0],
-            "RLIMIT_MSGQUEUE": [0, 0],
-        }
+    @property
+    def memory(self) -> int:
+        """Bytes of address space."""
+        ...
+
+    @property
+    def file(self) -> int:
+        """Bytes of one file."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,68 +79,60 @@ class Jail:
     program: str | None = None
     """Of bubblewrap and nsjail."""
 
-    def command(
-        self,
-        argv: Sequence[str],
-        *,
-        folder: Path,
-        limits: Limits | None = None,
-        read: Sequence[Path] = (),
-        keep: Sequence[int] = (),
-    ) -> list[str]:
-        """The command that runs `argv` in this jail.
+    read: tuple[Path, ...] = ()
+    """What a program may read besides its folder, its installation and the system's libraries."""
 
-        `argv` begins with a Python interpreter (its options follow) or a `blender` program.
-        `folder` is all that it may write to; `read` is what it may read besides its own
-        installation and the system's libraries; `keep` are open files that it is passed, besides
-        the three usual ones. Start it with `environment(folder)`, in `folder`, in a session of
-        its own, from a thread that lives until it has ended.
+    def __call__(self, command: Sequence[str], *, folder: Path, limits: Uses) -> list[str]:
+        """The words that run `command` in this jail.
+
+        `command` begins with a Python interpreter (its options follow) or a `blender` program;
+        `folder` is all that it may write to. Start it with `environment.clean`, in a session of
+        its own, from a thread that lives until it has ended; the clock is the caller's to watch.
         """
-        limits = Limits() if limits is None else limits
         here = folder.resolve()
-        (here / SCRATCH).mkdir(parents=True, exist_ok=True)
-        program = _program(argv[0])
-        reads = _unique([*_SYSTEM, *_FACTS, *_runtime(program, _options(argv)), str(INSIDE)])
-        reads = _unique([*reads, *(str(path.resolve()) for path in read)])
+        program = _program(command[0])
+        reads = _unique(
+            [
+                *_SYSTEM, *_FACTS, *_runtime(program, _options(command)), str(INSIDE),
+                *(str(path.resolve()) for path in self.read),
+            ]
+        )  # fmt: skip
         runs = _unique([os.path.realpath(program), *_loaders()])
         policy: dict[str, Any] = {
             "folder": str(here),
             "read": reads,
             "execute": runs,
-            "limits": limits.kernel(),
-            "keep": list(keep),
+            "limits": _limits(limits),
             "landlock": self.name == "landlock",
             "seccomp": self.name != "none",
             "parent": os.getpid() if self.name in ("landlock", "none") else 0,
         }
-        launcher = [sys.executable, "-I", "-S", str(LAUNCH), json.dumps(policy), "--"]
-        inner = [*launcher, program, *argv[1:]]
-        if self.name in ("landlock", "none"):
+        inner = [
+            sys.executable, "-I", "-S", str(LAUNCH), json.dumps(policy), "--",
+            program, *command[1:],
+        ]  # fmt: skip
+        if self.program is None:
             return inner
-        own = [*_runtime(sys.executable, ("-I", "-S")), str(LAUNCH.parent), *_python_itself()]
-        seen = _unique([*reads, *runs, program, *own])
+        own = [*_runtime(sys.executable, ("-I", "-S")), str(LAUNCH), sys.executable]
+        seen = _unique([*reads, *runs, program, *own, os.path.realpath(sys.executable)])
         walls = _bubblewrap if self.name == "bubblewrap" else _nsjail
-        assert self.program is not None
-        return [*walls(self.program, here, seen, limits, keep), *inner]
+        return [*walls(self.program, here, seen), *inner]
 
-    def environment(self, folder: Path, *, more: dict[str, str] | None = None) -> dict[str, str]:
-        """All the variables that the program is given: nothing of ours is among them."""
-        here = str(folder.resolve())
-        scratch = f"{here}/{SCRATCH}"
-        return {
-            "PATH": "/usr/bin:/bin",
-            "LANG": "C.UTF-8",
-            "HOME": scratch,
-            "TMPDIR": scratch,
-            "XDG_CACHE_HOME": scratch,
-            "XDG_CONFIG_HOME": scratch,
-            "BLENDER_USER_RESOURCES": scratch,
-            "MESA_SHADER_CACHE_DISABLE": "true",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONHASHSEED": "0",
-            "PYTHONUTF8": "1",
-            **(more or {}),
-        }
+
+def _limits(told: Uses) -> dict[str, list[int]]:
+    """Soft and hard value of each RLIMIT."""
+    found = {
+        "RLIMIT_AS": [told.memory, told.memory],
+        "RLIMIT_FSIZE": [told.file, told.file],
+        "RLIMIT_NOFILE": [_OPEN_FILES, _OPEN_FILES],
+        "RLIMIT_CORE": [0, 0],
+        "RLIMIT_MEMLOCK": [0, 0],
+        "RLIMIT_MSGQUEUE": [0, 0],
+    }
+    if told.cpu is not None:
+        # At the first a signal ends it that names its reason; at the second it is killed.
+        found["RLIMIT_CPU"] = [told.cpu, told.cpu + 2]
+    return found
 
 
 def strongest(*, allow: str | None = None) -> Jail:
@@ -251,10 +229,6 @@ def _runtime(program: str, options: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(str(path) for path in found))
 
 
-def _python_itself() -> list[str]:
-    return _unique([sys.executable, os.path.realpath(sys.executable)])
-
-
 @cache
 def _loaders() -> tuple[str, ...]:
     """What the kernel starts in order to start a program: ld.so."""
@@ -265,9 +239,7 @@ def _loaders() -> tuple[str, ...]:
     return tuple(_unique(found))
 
 
-def _bubblewrap(
-    program: str, folder: Path, seen: Sequence[str], limits: Limits, keep: Sequence[int]
-) -> list[str]:
+def _bubblewrap(program: str, folder: Path, seen: Sequence[str]) -> list[str]:
     """Namespaces of its own for all there are; it sees what is bound, and nothing else."""
     words = [
         program, "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL",
@@ -279,16 +251,12 @@ def _bubblewrap(
     return [*words, "--chdir", str(folder), "--"]
 
 
-def _nsjail(
-    program: str, folder: Path, seen: Sequence[str], limits: Limits, keep: Sequence[int]
-) -> list[str]:
+def _nsjail(program: str, folder: Path, seen: Sequence[str]) -> list[str]:
     """The same; the limits are the launcher's, and its own are lifted as far."""
     words = [
         program, "-Mo", "--really_quiet", "--keep_env", "--disable_rlimits", "--time_limit", "0",
         "--user", "65534", "--group", "65534", "--cwd", str(folder),
     ]  # fmt: skip
-    for number in keep:
-        words += ["--pass_fd", str(number)]
     for path in (*_outermost(seen), "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"):
         writable = path in ("/dev/null", "/dev/zero")
         words += ["--bindmount" if writable else "--bindmount_ro", path]

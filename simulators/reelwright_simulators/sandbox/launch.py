@@ -1,8 +1,8 @@
 """Shuts itself in, then becomes another program: `python -I -S launch.py POLICY -- PROGRAM ...`.
 
 POLICY is JSON: `folder`, `read` (files and folders that may be read), `execute` (programs),
-`limits` (names of RLIMIT_* and their values), `keep` (open files that are passed on), `landlock`
-and `seccomp` (whether each is put on), `parent` (the process whose end is also this one's).
+`limits` (names of RLIMIT_* and their values), `landlock` and `seccomp` (whether each is put on),
+`parent` (the process whose end is also this one's). Only the three usual files stay open.
 Nothing but the standard library is used. Exit code 97: it could not shut itself in; why is the
 last line of its errors. Source: landlock(7), capabilities(7), prctl(2).
 """
@@ -129,18 +129,9 @@ def _limit(limits: dict[str, list[int]]) -> None:
         resource.setrlimit(kind, (soft, hard))
 
 
-def _close_all_but(kept: set[int]) -> None:
-    held = sorted({0, 1, 2, *kept})
-    for before, after in zip(held, [*held[1:], 65536], strict=True):
-        if after > before + 1:  # an empty range would close everything
-            os.closerange(before + 1, after)
-    for number in kept:
-        os.set_inheritable(number, True)
-
-
 def shut_in(policy: dict) -> None:
     """Takes everything away from this process that `policy` does not leave it."""
-    _close_all_but(set(policy["keep"]))
+    os.closerange(3, 65536)
     # Ignored signals would stay so in what this becomes.
     for number in (signal.SIGXCPU, signal.SIGTERM, signal.SIGINT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)

@@ -11,16 +11,24 @@ import sys
 import tempfile
 import threading
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
-from reelwright_simulators.sandbox import Jail, Limits
+from reelwright_simulators.blender.environment import clean
+from reelwright_simulators.sandbox import Jail
 
 _PROGRAM = Path(__file__).with_name("hostile_probe.py")
 _MEMORY = 1 << 30
 _SECONDS = 30
 _VARIABLE = "REELWRIGHT_PROBE_SECRET"
 _HAS_TO = "write in its folder"
+
+
+class _Uses(NamedTuple):
+    cpu: int
+    memory: int
+    file: int
 
 
 def fault(jail: Jail) -> str | None:
@@ -50,17 +58,16 @@ def fault(jail: Jail) -> str | None:
 
 
 def _run(jail: Jail, folder: Path, facts: dict[str, object]) -> list[str]:
-    command = jail.command(
+    command = replace(jail, read=(_PROGRAM,))(
         [sys.executable, "-I", "-S", str(_PROGRAM), json.dumps(facts)],
         folder=folder,
-        limits=Limits(cpu=_SECONDS, memory=_MEMORY),
-        read=[_PROGRAM],
+        limits=_Uses(cpu=_SECONDS, memory=_MEMORY, file=_MEMORY),
     )
     os.environ[_VARIABLE] = "secret"
     try:
         done = subprocess.run(
             command,
-            env=jail.environment(folder),
+            env=clean(folder),
             cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
