@@ -5,6 +5,7 @@ What moves is keyframed or baked before, so every camera and every pass sees the
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -19,13 +20,15 @@ FAR = 1e9
 """Metres; Cycles says 1e10 where it sees the sky."""
 NEAR = 1e-4
 """Metres before a camera; what is nearer has no place in the picture."""
+DRAFT_EXPOSURE = 0.9
+"""Stops by which Workbench's pictures are lighter."""
 SMOKE_SAMPLES = 4
 THICK = 0.25
 """Smoke that hides so much of what is behind it is seen."""
 
 
 def render(built, *, cameras, quality, out, on_frame) -> dict:
-    """Renders every frame of the scene by each of `cameras`, ids of the scene's cameras.
+    """Renders every frame of the scene by each of `cameras`, their ids; None is all of them.
 
     `quality` is `draft` (Workbench), `preview` or `final` (Cycles with 2 or 4 samples, denoised)
     or `data` (no RGB). Into the folder OUT/CAMERA go `rgb-0000.png` and so on, `empty.png` (the
@@ -79,15 +82,15 @@ class _Picture:
         scene.cycles.use_animated_seed = False
         scene.cycles.use_adaptive_sampling = False
         scene.view_settings.view_transform = "Standard"
-        scene.view_settings.look = "None"
-        scene.view_settings.exposure, scene.view_settings.gamma = 0.0, 1.0
-        scene.display_settings.display_device = "sRGB"
         if quality == "draft" and not _egl():
             self.notes.append(
                 "Workbench needs the library libEGL.so.1 (Debian: libegl1), which is not there; "
                 "the draft was rendered by Cycles with 1 sample"
             )
             self.quality = "rough"
+        # Workbench knows no lights, and so nothing of the exposure that goes with them.
+        if self.quality == "draft":
+            scene.view_settings.exposure = DRAFT_EXPOSURE
 
     def rgb(self, camera, path: Path) -> None:
         """Writes the picture that people see as an 8-bit PNG."""
@@ -132,7 +135,8 @@ class _Picture:
         cycles.samples = 1
         _denoised(cycles, False)
         _bounces(cycles, total=0, diffuse=0, glossy=0, transmission=0)
-        self._render("data", camera, path)
+        with _smooth():
+            self._render("data", camera, path)
         layers = {name.split(".", 1)[1]: seen for name, seen in exr.read(path).items()}
         path.unlink()
         return layers
@@ -339,6 +343,25 @@ def _things(data) -> list[dict]:
         for kind in ("bodies", "cloths", "liquids", "smokes")
         for thing in data[kind]
     ]
+
+
+@contextlib.contextmanager
+def _smooth():
+    """Without the bumps of materials: the normals of a floor are those of a plane."""
+    trees = [made.node_tree for made in bpy.data.materials if made.use_nodes]
+    bumps = [
+        node
+        for tree in [*trees, *bpy.data.node_groups]
+        for node in tree.nodes
+        if node.type in ("BUMP", "NORMAL_MAP") and not node.mute
+    ]
+    for node in bumps:
+        node.mute = True
+    try:
+        yield
+    finally:
+        for node in bumps:
+            node.mute = False
 
 
 def _passes(scene, *, combined: bool) -> None:
