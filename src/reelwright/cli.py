@@ -273,10 +273,18 @@ def doctor(
         str | None, typer.Option("--size", metavar="WxH", help="Of the clip, such as 832x480.")
     ] = None,
     frames: Annotated[int | None, typer.Option("--frames", min=1, help="Of the clip.")] = None,
+    install: Annotated[
+        str | None, typer.Option("--install", metavar="NAME", help="Install this: blender.")
+    ] = None,
     set_: Set = None,
     as_json: AsJson = False,
 ) -> None:
     """Says what is installed and reachable; with a model, what a clip of it would take."""
+    if install is not None:
+        from reelwright.doctor import install as make
+
+        make(install, lambda line: print(line, flush=True))
+        return
     if model is not None or size is not None or frames is not None:
         _estimate(model, size, frames, _settings(set_), as_json)
         return

@@ -6,14 +6,14 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reelwright_core.errors import ReelwrightError
+from reelwright_core.errors import InputError, ReelwrightError
 from reelwright_core.records import Record
 from reelwright_core.settings import Settings, load_settings
 from reelwright_core.takes import NoisePlan
@@ -145,16 +145,41 @@ def _endpoint(settings: Settings) -> Finding:
 
 def _wanted() -> Iterator[Finding]:
     yield _gpu()
-    blender = os.environ.get("REELWRIGHT_BLENDER") or shutil.which("blender")
-    has_bpy = find_spec("bpy") is not None
-    yield Finding(
-        name="blender", ok=bool(blender) or has_bpy, needed=False,
-        says=str(blender or ("bpy" if has_bpy else "none: pip install 'reelwright[blender]'")),
-    )  # fmt: skip
+    yield _blender()
     ffmpeg = shutil.which("ffmpeg")
     yield Finding(
         name="ffmpeg", ok=True, needed=False, says=ffmpeg or "not on the PATH, and not needed"
     )
+
+
+def _blender() -> Finding:
+    from reelwright_simulators.blender import find
+
+    try:
+        search = find.search()
+    except ReelwrightError as error:
+        return Finding(name="blender", ok=False, needed=False, says=str(error))
+    passed = " ".join(("", *search.passed))
+    if (blender := search.blender) is None:
+        says = f"none, so that nothing is simulated in Blender: {find.CURE}.{passed}"
+        return Finding(name="blender", ok=False, needed=False, says=says)
+    says = f"{blender.version} from {blender.source}: {blender.path}"
+    if blender.lacks:
+        says += f"; drafts cannot be drawn without libEGL: {find.install_line()}"
+    return Finding(name="blender", ok=not blender.lacks, needed=False, says=says + passed)
+
+
+def install(what: str, say: Callable[[str], None]) -> None:
+    """Installs what films can do without; `say` is told what goes on."""
+    if what != "blender":
+        raise InputError(f"what can be installed is `blender`, got {what!r}")
+    from reelwright_simulators.blender.find import install_line
+    from reelwright_simulators.blender.install import install as make
+
+    blender = make(say)
+    say(f"Blender {blender.version}: {blender.path}")
+    if blender.lacks:
+        say(f"drafts cannot be drawn without libEGL: {install_line()}")
 
 
 def _gpu() -> Finding:
