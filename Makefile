@@ -7,16 +7,21 @@ PRESET ?= cpu
 export OMP_WAIT_POLICY := PASSIVE
 export PYTHONUTF8 := 1
 
-.PHONY: film test test-long train check format setup clean
+.PHONY: film test test-long blender train check format setup clean
 
 film: $(VENV)/.done
 	@$(BIN)/reelwright film examples/beach.fountain --out runs/beach
 
-test: $(VENV)/.done-dev
+test: $(VENV)/.done-dev blender
 	$(BIN)/pytest -n 2 --dist loadfile
 
-test-long: $(VENV)/.done-dev
+test-long: $(VENV)/.done-dev blender
 	$(BIN)/pytest -m long
+
+# Simulations run in a Blender of their own, which is fetched once.
+blender: $(VENV)/.done-dev
+	@test -n "$$REELWRIGHT_BLENDER" || $(BIN)/reelwright doctor --install blender || \
+		echo "No Blender: the tests that need one are skipped"
 
 # Model, then the two critics that judge it; hours on a CPU. Stopped, it goes on when made again.
 train: $(VENV)/.done-dev

@@ -11,12 +11,13 @@ from hypothesis import HealthCheck, settings
 
 NO_NETWORK = Path(__file__).with_name("no_network")
 SETTINGS = ("REELWRIGHT_", "OPENAI_")
+KEPT = ("REELWRIGHT_BLENDER",)  # a fact of the machine, as is what is installed
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 # Set while the tests are collected: torch and the Hugging Face libraries read these on import,
 # and fixtures of a whole session start before any of one test.
 for variable in list(os.environ):
-    if variable.startswith(SETTINGS) or variable.upper() in PROXIES:
+    if (variable.startswith(SETTINGS) and variable not in KEPT) or variable.upper() in PROXIES:
         del os.environ[variable]
 os.environ.update(
     HF_HUB_OFFLINE="1",
@@ -41,6 +42,6 @@ settings.load_profile("tests")
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test stands in an empty folder; settings that another one has left are gone."""
     for variable in list(os.environ):
-        if variable.startswith(SETTINGS):
+        if variable.startswith(SETTINGS) and variable not in KEPT:
             monkeypatch.delenv(variable)
     monkeypatch.chdir(tmp_path)
