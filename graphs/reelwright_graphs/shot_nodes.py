@@ -319,8 +319,11 @@ class FilmNode(ShotNode):
             depends["before"] = inputs.before.sha256
         if sketch and means.labels:
             depends |= {"masks": sketch.masks.sha256, "things": sketch.things}
+        if means.control == "edges" and sketch and sketch.edges:
+            depends["edges"] = sketch.edges.sha256
         if means.control == "depth":
-            depends["nearness"] = _nearness(inputs)
+            rendered = sketch.depth if sketch else None
+            depends |= {"depth": rendered.sha256} if rendered else {"nearness": _nearness(inputs)}
         if shown := self._identities(inputs)[0]:
             depends["identities"] = identities.digests(shown, self.context.run)
         return depends
@@ -416,9 +419,16 @@ class FilmNode(ShotNode):
 
     def _control(self, inputs: Inputs, kind: SketchControl, labels: Frames | None) -> Control:
         from reelwright_generators.controls import of_sketch
+        from reelwright_generators.generator import Control
 
-        assert inputs.sketch is not None
-        frames = read_video(self.context.store.path(inputs.sketch.video))
+        sketch, store = inputs.sketch, self.context.store
+        assert sketch is not None
+        if kind == "edges" and sketch.edges is not None:
+            return Control(kind="edges", frames=read_video(store.path(sketch.edges)))
+        frames = read_video(store.path(sketch.video))
+        if kind == "depth" and sketch.depth is not None:
+            with np.load(store.path(sketch.depth)) as file:
+                return of_sketch(kind, frames, distance=file["depth"])
         return of_sketch(kind, frames, labels=labels, nearness=_nearness(inputs))
 
     def _control_told(self, inputs: Inputs, means: _Means) -> dict[str, Any]:
@@ -427,7 +437,8 @@ class FilmNode(ShotNode):
         if asked == "none":
             return {}
         if means.control is not None:
-            used = "layered depth" if asked == "depth" else asked
+            layered = asked == "depth" and not (inputs.sketch and inputs.sketch.depth)
+            used = "layered depth" if layered else asked
             return {"control": {"asked": asked, "used": used}}
         noise = means.noise
         used, instead = "nothing", "the shot is filmed by its prompt alone"
