@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from reelwright_core.physics import Contact
 from reelwright_core.records import Record
-from reelwright_core.story import Action, Event
+from reelwright_core.story import Action, Event, SceneGraph
 from reelwright_metrics.assign import Thing, Watched
 from reelwright_metrics.finding import Blob
 
@@ -362,14 +362,15 @@ def rolling(way: Way, direction: str | None = None) -> Finding:
     return _finding("rolling", way, scores[worst], due, seen)
 
 
-def momentum(hitter: Way, other: Way) -> Finding:
+def momentum(hitter: Way, other: Way, *, free: bool = True) -> Finding:
     """What is hit starts when it is touched, the right way, and the hitter loses by it.
 
-    Masses are taken as the area to the power of 3/2. The score is the least of: that the other
-    starts at most when they touch, 0.5 at a gap of 0.12; the speed that it gets, 0.5 at 0.15 of
-    the hitter's; what the hitter loses, 0.5 at 0.4 of what it loses if both go on together; the
-    momentum afterwards, 0.5 where half of it is lost or won; that they stay apart, 0.5 where
-    their centres come as near as 0.6 of both half widths.
+    Masses are taken as the area to the power of 3/2; the other is at rest before. The score is the
+    least of: that the other starts at most when they touch, 0.5 at a gap of 0.12; the speed that
+    it gets, 0.5 at 0.15 of the hitter's; that they stay apart, 0.5 where their centres come as
+    near as 0.6 of both half widths; and, if the other is `free` to go, not held at its foot: what
+    the hitter loses, 0.5 at 0.4 of what it loses if both go on together; the momentum afterwards,
+    0.5 where half of it is lost or won.
     """
     due = "the hit thing moves on and the hitter slows"
     common = np.intersect1d(hitter.frames, other.frames)
@@ -393,17 +394,20 @@ def momentum(hitter: Way, other: Way) -> Finding:
     hit = _speed(common[after], two.x[after]) / speed
     left = _speed(common[after], one.x[after]) / speed
     gap = float(apart[at]) - size - abs(speed)
-    masses = [float(np.median(way.side)) ** 3 for way in (one, two)]
-    part = masses[1] / sum(masses)
-    kept = left + hit * masses[1] / masses[0]
     closest = float(apart[at:].min()) / size
     scores = {
         f"started {gap:.2f} before it was touched": 1 - 0.5 * max(gap, 0.0) / 0.12,
         f"moved on with {hit:.2f} of the speed": 0.5 * hit / 0.15,
-        f"the hitter kept {left:.2f} of its speed": 0.5 * (1 - left) / (0.4 * part),
-        f"{kept:.2f} of the momentum afterwards": 1 - abs(1 - kept),
         f"as near as {closest:.2f} of their sizes": 0.5 + (closest - 0.6) / 0.4,
     }
+    if free:
+        masses = [float(np.median(way.side)) ** 3 for way in (one, two)]
+        part = masses[1] / sum(masses)
+        kept = left + hit * masses[1] / masses[0]
+        scores |= {
+            f"the hitter kept {left:.2f} of its speed": 0.5 * (1 - left) / (0.4 * part),
+            f"{kept:.2f} of the momentum afterwards": 1 - abs(1 - kept),
+        }
     worst = min(scores, key=lambda said: scores[said])
     return _finding("momentum", hitter, scores[worst], due, worst)
 
@@ -486,19 +490,29 @@ def findings(watched: Watched) -> list[Finding]:
     """
     found = ways(watched)
     told = [whole(way) for way in found]
-    for event in watched.shot.scene_graph.events:
-        own = [way for way in found if way.entity == event.actor]
-        if event.action == "collides":
-            others = [way for way in found if way.entity != event.actor]
-            told += [_collision(way, others) for way in own]
-            continue
-        for way in own:
+    graph = watched.shot.scene_graph
+    for event in graph.events:
+        for way in (way for way in found if way.entity == event.actor):
             during = way.during(event)
-            for law in _LAWS.get(event.action, ()):
-                finding = law(during, event)
-                if finding is not None:
-                    told.append(finding)
+            several = [law(during, event) for law in _LAWS.get(event.action, ())]
+            told += [finding for finding in several if finding is not None]
+    for hitter, other in _hits(graph):
+        falls = any(e.actor == other and e.action == "topples" for e in graph.events)
+        ones, others = ([w for w in found if w.entity == name] for name in (hitter, other))
+        met = [momentum(one, two, free=not falls) for one in ones for two in others]
+        told.append(max(met, key=lambda finding: finding.score))
     return told
+
+
+def _hits(graph: SceneGraph) -> list[tuple[str, str]]:
+    """Who hits whom: what collides and what it meets, or all else if nothing is said."""
+    hitting = list(dict.fromkeys(e.actor for e in graph.events if e.action == "collides"))
+    meets = [(r.subject, r.object) for r in graph.relations if r.kind == "meets"]
+    said = [pair for pair in meets if pair[0] in hitting]
+    if said or not hitting:
+        return said
+    rest = [entity.id for entity in graph.entities if entity.id != hitting[0]]
+    return [(hitting[0], other) for other in rest]
 
 
 def plausible(told: Sequence[Finding]) -> bool:
@@ -553,14 +567,6 @@ _LAWS: Mapping[Action, Sequence[_Law]] = MappingProxyType(
         "swings": (_swing,),
     }
 )
-
-
-def _collision(way: Way, others: Sequence[Way]) -> Finding:
-    """The collision with the other thing that tells most of it."""
-    told = [momentum(way, other) for other in others]
-    if not told:
-        return _finding("momentum", way, 0.0, "something that is hit", "nothing else was planned")
-    return max(told, key=lambda finding: finding.score)
 
 
 # Curves

@@ -28,7 +28,7 @@ from reelwright_metrics.bench.results import ClipSet, Mark, Results, Seen, figur
 from reelwright_metrics.bench.scoring import CANDIDATES, others, plan_of, score
 from reelwright_metrics.learned.critic import LearnedCritic
 from reelwright_metrics.learned.network import Network, Shape
-from reelwright_metrics.suites import KINDS, Kind, Prompt, first, load, make, written
+from reelwright_metrics.suites import EVENTS, KINDS, Kind, Prompt, first, load, make, written
 from reelwright_metrics.suites.saying import sentence, wrong
 from reelwright_metrics.testing import degrade
 
@@ -61,6 +61,26 @@ def test_a_suite_has_its_kinds_and_half_of_each_is_held_out() -> None:
         of = [prompt for prompt in prompts if prompt.kind == kind]
         assert sum(held_out(prompt.scene) for prompt in of) * 2 >= len(of)
     assert all(prompt.held_out == held_out(prompt.scene) for prompt in prompts)
+
+
+def test_the_physics_suite_has_events_in_several_numbers_and_places() -> None:
+    prompts = load("physics")
+    assert [sum(p.kind == kind for p in prompts) for kind in EVENTS] == [7, 7, 7, 7, 6, 6]
+    assert len({prompt.text for prompt in prompts}) == len({prompt.id for prompt in prompts}) == 40
+    assert len({prompt.scene.place for prompt in prompts}) >= 8
+    assert {actor.count for prompt in prompts for actor in prompt.scene.actors} == {1, 2, 3}
+    for prompt in prompts:
+        assert prompt.text == sentence(prompt.scene)
+        assert set(unknown_words(prompt.text)) <= {"topples", "swings", "hits", "knocks"}
+        stated = prompt.states()
+        assert ("relation" in stated) == (len(prompt.scene.actors) == 2)
+        assert ("count" in stated) == (prompt.scene.actors[0].count > 1)
+
+
+def test_a_suite_of_physical_events_is_no_bench_of_layouts(tmp_path: Path) -> None:
+    done = bench("--suite", "physics", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "physics_proof.py" in done.stderr
 
 
 def test_a_prompt_says_its_scene_in_words_that_training_knows() -> None:

@@ -46,6 +46,11 @@ def run(
     """
     levels = sorted({_sound(level) for level in levels}, reverse=True)
     chosen = suites.load(suite)
+    if chosen[0].kind in suites.EVENTS:
+        raise InputError(
+            f"the suite {suite} is of physical events, which a bench's layouts do not stage; "
+            "`python benchmarks/physics_proof.py` films it"
+        )
     if prompts is not None:
         if not 2 <= prompts <= len(chosen):
             raise InputError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -13,9 +13,12 @@ from reelwright_core.records import Record
 from reelwright_generators.builtin import attributes
 from reelwright_generators.builtin.words import Scene
 
-Kind = Literal["noun", "colour", "motion", "count", "relation", "place"]
-"""What a prompt is there to try."""
-KINDS: tuple[Kind, ...] = get_args(Kind)
+Attribute = Literal["noun", "colour", "motion", "count", "relation", "place"]
+KINDS: tuple[Attribute, ...] = get_args(Attribute)
+PhysicalEvent = Literal["fall", "bounce", "roll", "collision", "topple", "swing"]
+EVENTS: tuple[PhysicalEvent, ...] = get_args(PhysicalEvent)
+Kind = Attribute | PhysicalEvent
+"""What a prompt is there to try: an attribute that is to be shown, or an event of physics."""
 
 _HOME = Path(__file__).parent
 
@@ -36,6 +39,7 @@ class Prompt(Record):
 
         A relation's two nouns and colours are not asked for, as a clip has one answer for each.
         The article's one counts only in prompts about counts: it would outweigh two and three.
+        A motion that the critic has no class for is said as it is.
         """
         scene = self.scene
         if scene.relation is not None:
@@ -46,7 +50,7 @@ class Prompt(Record):
             said["colour"] = actor.colour
         if actor.action != "stays":
             said["motion"] = attributes.motion(actor)
-        if self.kind == "count":
+        if self.kind == "count" or (self.kind in EVENTS and actor.count > 1):
             said["count"] = str(actor.count)
         return said
 
@@ -73,14 +77,12 @@ def written(prompts: Iterable[Prompt]) -> str:
 
 def first(prompts: Sequence[Prompt], count: int) -> list[Prompt]:
     """The first prompts of each kind, `count` in all, in the proportions of `prompts`."""
-    of: Mapping[Kind, list[Prompt]] = {
-        kind: [prompt for prompt in prompts if prompt.kind == kind] for kind in KINDS
-    }
-    due = {kind: len(of[kind]) * count / len(prompts) for kind in KINDS}
+    of: dict[Kind, list[Prompt]] = {}
+    for prompt in prompts:
+        of.setdefault(prompt.kind, []).append(prompt)
+    due = {kind: len(of[kind]) * count / len(prompts) for kind in of}
     # What whole numbers leave over goes to the largest remainders.
-    takes = {kind: int(due[kind]) for kind in KINDS}
-    for kind in sorted(KINDS, key=lambda kind: takes[kind] - due[kind])[
-        : count - sum(takes.values())
-    ]:
+    takes = {kind: int(due[kind]) for kind in of}
+    for kind in sorted(of, key=lambda kind: takes[kind] - due[kind])[: count - sum(takes.values())]:
         takes[kind] += 1
-    return [prompt for kind in KINDS for prompt in of[kind][: takes[kind]]]
+    return [prompt for kind in of for prompt in of[kind][: takes[kind]]]

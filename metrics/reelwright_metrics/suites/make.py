@@ -15,14 +15,15 @@ from reelwright_core.story import Action, Colour, Direction, Place, RelationKind
 from reelwright_generators.builtin.scenes import BACKGROUNDS
 from reelwright_generators.builtin.staging import picture_of
 from reelwright_generators.builtin.words import NOUNS, Actor, Scene, held_out
-from reelwright_metrics.suites import KINDS, Kind, Prompt, first, written
+from reelwright_metrics.suites import EVENTS, KINDS, Kind, Prompt, first, written
 from reelwright_metrics.suites.saying import sentence
 from reelwright_simulators.places import GROUND
 
 SEED = 20
 COUNTS: Mapping[Kind, int] = MappingProxyType(
-    {"noun": 100, "colour": 60, "motion": 50, "count": 40, "relation": 30, "place": 20}
-)
+    {"noun": 100, "colour": 60, "motion": 50, "count": 40, "relation": 30, "place": 20,
+     "fall": 7, "bounce": 7, "roll": 7, "collision": 7, "topple": 6, "swing": 6}
+)  # fmt: skip
 SMOKE = 40
 _DRAWS = 3000
 """Scenes of a kind to choose from."""
@@ -40,6 +41,11 @@ _ROLLING: tuple[Doing, ...] = (("rolls", "left"), ("rolls", "right"))
 _FLYING: tuple[Doing, ...] = (
     ("rises", None), ("circles", None), ("moves", "up"), ("moves", "down"),
 )  # fmt: skip
+_TALL = ("robot", "penguin", "rocket", "tree")
+"""What has a foot to topple over, and an axis that shows it."""
+_ROUND = ("ball", "apple")
+_HEAVY = ("ball", "apple", "star")
+"""What can hang and swing."""
 _RELATIONS: tuple[RelationKind, ...] = get_args(RelationKind)
 
 
@@ -48,12 +54,15 @@ def suites() -> dict[str, list[Prompt]]:
     whole: list[Prompt] = []
     for kind in KINDS:
         whole += _of_kind(kind, taken={prompt.text for prompt in whole})
-    return {"builtin": whole, "builtin-smoke": first(whole, SMOKE)}
+    physics: list[Prompt] = []
+    for kind in EVENTS:
+        physics += _of_kind(kind, taken={prompt.text for prompt in physics})
+    return {"builtin": whole, "builtin-smoke": first(whole, SMOKE), "physics": physics}
 
 
 def _of_kind(kind: Kind, *, taken: Set[str]) -> list[Prompt]:
     """Prompts of one kind, every other one held out, with all attributes used evenly."""
-    rng = np.random.default_rng([SEED, KINDS.index(kind)])
+    rng = np.random.default_rng([SEED, (*KINDS, *EVENTS).index(kind)])
     drawn = [_DRAWN[kind](rng) for _ in range(_DRAWS)]
     unique = {said: scene for scene in drawn if (said := sentence(scene)) not in taken}
     left = {
@@ -86,6 +95,18 @@ def _of_kind(kind: Kind, *, taken: Set[str]) -> list[Prompt]:
 def _words(kind: Kind, scene: Scene) -> list[str]:
     """What is to be used evenly, the most important first."""
     actor = scene.actors[0]
+    if kind in EVENTS:
+        doing = [other.action for other in scene.actors]
+        nouns = [other.noun for other in scene.actors]
+        return [
+            f"{doing}",
+            f"count {actor.count}",
+            f"noun {nouns}",
+            f"noun {actor.noun}",
+            f"place {scene.place}",
+            f"to {actor.direction}",
+            f"colour {actor.colour}",
+        ]
     said: dict[Kind, str] = {
         "noun": f"noun {actor.noun}",
         "colour": f"colour {actor.colour}",
@@ -143,6 +164,64 @@ def _relation(rng: np.random.Generator) -> Scene:
     return Scene(actors=actors, place=_place(rng), relation=relation, seed=_background(rng))
 
 
+def _fall(rng: np.random.Generator) -> Scene:
+    able = [noun for noun in NOUNS if not picture_of(noun).fixed and not picture_of(noun).flies]
+    return _event(_choice(able, rng), ("falls", None), rng, most=3)
+
+
+def _bounce(rng: np.random.Generator) -> Scene:
+    return _event(_choice(_ROUND, rng), ("bounces", None), rng, most=3)
+
+
+def _roll(rng: np.random.Generator) -> Scene:
+    return _event(_choice(_ROUND, rng), _choice(_ROLLING, rng), rng, most=2)
+
+
+def _topple(rng: np.random.Generator) -> Scene:
+    """By itself, or knocked over."""
+    noun, alone = _choice(_TALL, rng), bool(rng.integers(2))
+    if alone:
+        return _event(noun, ("topples", None), rng)
+    return _hit(_choice(_ROUND, rng), noun, "topples", rng)
+
+
+def _collision(rng: np.random.Generator) -> Scene:
+    pairs = [(one, two) for one in (*_ROUND, "car") for two in (*_ROUND, "car")]
+    return _hit(*pairs[int(rng.integers(len(pairs)))], "collides", rng)
+
+
+def _swing(rng: np.random.Generator) -> Scene:
+    return _event(_choice(_HEAVY, rng), ("swings", None), rng)
+
+
+def _event(noun: str, doing: Doing, rng: np.random.Generator, *, most: int = 1) -> Scene:
+    """Something that up to `most` alike do where there is a ground."""
+    colour = _any_colour(noun, rng)
+    count = int(rng.integers(1, most + 1))
+    return _alone(noun, _grounded(rng), doing, rng, colour=colour, count=count)
+
+
+def _hit(noun: str, other: str, becomes: Action, rng: np.random.Generator) -> Scene:
+    """The first runs into the second, which does what it `becomes`."""
+    one = Actor(noun=noun, colour=_any_colour(noun, rng), action="collides")
+    two = Actor(noun=other, colour=_any_colour(other, rng, but=one.colour), action=becomes)
+    return Scene(
+        actors=(one, two), place=_grounded(rng), relation="meets", seed=_background(rng)
+    )  # fmt: skip
+
+
+def _any_colour(
+    noun: str, rng: np.random.Generator, *, but: Colour | None = None
+) -> Colour | None:  # fmt: skip
+    several = [colour for colour in get_args(Colour) if colour != but]
+    return _choice(several, rng) if picture_of(noun).recolours else None
+
+
+def _grounded(rng: np.random.Generator) -> Place:
+    solid = [place for place in GROUND if GROUND[place] is not None and place != "sea"]
+    return _choice(solid, rng)
+
+
 _DRAWN: Mapping[Kind, Callable[[np.random.Generator], Scene]] = {
     "noun": _noun,
     "colour": _colour,
@@ -150,6 +229,12 @@ _DRAWN: Mapping[Kind, Callable[[np.random.Generator], Scene]] = {
     "count": _count,
     "relation": _relation,
     "place": _noun,
+    "fall": _fall,
+    "bounce": _bounce,
+    "roll": _roll,
+    "collision": _collision,
+    "topple": _topple,
+    "swing": _swing,
 }
 
 

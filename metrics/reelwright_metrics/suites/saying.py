@@ -49,7 +49,10 @@ def sentence(scene: Scene) -> str:
     place = PLACES[scene.place][0]
     if scene.relation is not None:
         one, other = scene.actors
-        return f"{_named(one)} {RELATIONS[scene.relation][0]} {_named(other)} {place}"
+        how = RELATIONS[scene.relation][0]
+        if one.action == "collides" and scene.relation == "meets":
+            how = "knocks over" if other.action == "topples" else "hits"
+        return f"{_named(one)} {how} {_named(other)} {place}"
     (actor,) = scene.actors
     return f"{_named(actor)} {_does(actor)} {place}"
 
