@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, get_args
 
 from reelwright_core.errors import SimulationError
 
@@ -26,7 +26,8 @@ Choice = Literal["auto", "landlock", "bubblewrap", "nsjail", "none"]
 
 LAUNCH = Path(__file__).with_name("launch.py")
 INSIDE = Path(__file__).resolve().parent.parent / "blender" / "inside"
-_OPEN_FILES = 256
+SCRATCH = ".scratch"
+"""The folder for temporary files in a job's folder."""
 
 _SYSTEM = (
     "/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib",
@@ -51,23 +52,36 @@ print(json.dumps([os.path.abspath(path) for path in found if path and os.path.ex
 """
 
 
-class Uses(Protocol):
-    """What a jailed program may use, as `blender.worker.Limits` says it."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What a jailed program may use; the wall clock is its caller's to watch."""
 
-    @property
-    def cpu(self) -> int | None:
-        """Seconds of all its threads together."""
-        ...
+    cpu: int = 600
+    """Seconds of all its threads together."""
+    memory: int = 8 << 30
+    """Bytes of address space."""
+    file: int = 1 << 30
+    """Bytes of one file."""
+    folder: int = 4 << 30
+    """Bytes of all that it writes (`overrun` looks)."""
+    files: int = 20_000
+    """How many files it may write (`overrun` looks)."""
+    open_files: int = 256
+    threads: int = 512
+    """At once (`overrun` looks)."""
 
-    @property
-    def memory(self) -> int:
-        """Bytes of address space."""
-        ...
-
-    @property
-    def file(self) -> int:
-        """Bytes of one file."""
-        ...
+    def kernel(self) -> dict[str, list[int]]:
+        """Those that the kernel keeps: soft and hard value of each RLIMIT."""
+        return {
+            # At the first a signal ends it that names its reason; at the second it is killed.
+            "RLIMIT_CPU": [self.cpu, self.cpu + 2],
+            "RLIMIT_AS": [self.memory, self.memory],
+            "RLIMIT_FSIZE": [self.file, self.file],
+            "RLIMIT_NOFILE": [self.open_files, self.open_files],
+            "RLIMIT_CORE": [0, 0],
+            "RLIMIT_MEMLOCK": [0, 0],
+            "RLIMIT_MSGQUEUE": [0, 0],
+        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,14 +96,18 @@ class Jail:
     read: tuple[Path, ...] = ()
     """What a program may read besides its folder, its installation and the system's libraries."""
 
-    def __call__(self, command: Sequence[str], *, folder: Path, limits: Uses) -> list[str]:
+    def command(
+        self, command: Sequence[str], *, folder: Path, limits: Limits | None = None
+    ) -> list[str]:
         """The words that run `command` in this jail.
 
         `command` begins with a Python interpreter (its options follow) or a `blender` program;
-        `folder` is all that it may write to. Start it with `environment.clean`, in a session of
-        its own, from a thread that lives until it has ended; the clock is the caller's to watch.
+        `folder` is all that it may write to. Start it with `environment(folder)`, in `folder`, in
+        a session of its own, from a thread that lives until it has ended; the clock is the
+        caller's to watch.
         """
         here = folder.resolve()
+        (here / SCRATCH).mkdir(parents=True, exist_ok=True)
         program = _program(command[0])
         reads = _unique(
             [
@@ -102,7 +120,7 @@ class Jail:
             "folder": str(here),
             "read": reads,
             "execute": runs,
-            "limits": _limits(limits),
+            "limits": (limits or Limits()).kernel(),
             "landlock": self.name == "landlock",
             "seccomp": self.name != "none",
             "parent": os.getpid() if self.name in ("landlock", "none") else 0,
@@ -118,21 +136,24 @@ class Jail:
         walls = _bubblewrap if self.name == "bubblewrap" else _nsjail
         return [*walls(self.program, here, seen), *inner]
 
-
-def _limits(told: Uses) -> dict[str, list[int]]:
-    """Soft and hard value of each RLIMIT."""
-    found = {
-        "RLIMIT_AS": [told.memory, told.memory],
-        "RLIMIT_FSIZE": [told.file, told.file],
-        "RLIMIT_NOFILE": [_OPEN_FILES, _OPEN_FILES],
-        "RLIMIT_CORE": [0, 0],
-        "RLIMIT_MEMLOCK": [0, 0],
-        "RLIMIT_MSGQUEUE": [0, 0],
-    }
-    if told.cpu is not None:
-        # At the first a signal ends it that names its reason; at the second it is killed.
-        found["RLIMIT_CPU"] = [told.cpu, told.cpu + 2]
-    return found
+    def environment(self, folder: Path) -> dict[str, str]:
+        """All the variables that the program is given: nothing of ours is among them."""
+        here = str(folder.resolve())
+        scratch = f"{here}/{SCRATCH}"
+        return {
+            "PATH": "/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "HOME": scratch,
+            "TMPDIR": scratch,
+            "XDG_CACHE_HOME": scratch,
+            "XDG_CONFIG_HOME": scratch,
+            "BLENDER_USER_RESOURCES": scratch,
+            "MESA_SHADER_CACHE_DISABLE": "true",
+            "OMP_WAIT_POLICY": "PASSIVE",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONHASHSEED": "0",
+            "PYTHONUTF8": "1",
+        }
 
 
 def strongest(*, allow: str | None = None) -> Jail:

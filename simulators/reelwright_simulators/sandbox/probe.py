@@ -13,22 +13,15 @@ import threading
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import cast
 
-from reelwright_simulators.blender.environment import clean
-from reelwright_simulators.sandbox import Jail
+from reelwright_simulators.sandbox import Jail, Limits
 
 _PROGRAM = Path(__file__).with_name("hostile_probe.py")
 _MEMORY = 1 << 30
 _SECONDS = 30
 _VARIABLE = "REELWRIGHT_PROBE_SECRET"
 _HAS_TO = "write in its folder"
-
-
-class _Uses(NamedTuple):
-    cpu: int
-    memory: int
-    file: int
 
 
 def fault(jail: Jail) -> str | None:
@@ -58,16 +51,16 @@ def fault(jail: Jail) -> str | None:
 
 
 def _run(jail: Jail, folder: Path, facts: dict[str, object]) -> list[str]:
-    command = replace(jail, read=(_PROGRAM,))(
+    command = replace(jail, read=(_PROGRAM,)).command(
         [sys.executable, "-I", "-S", str(_PROGRAM), json.dumps(facts)],
         folder=folder,
-        limits=_Uses(cpu=_SECONDS, memory=_MEMORY, file=_MEMORY),
+        limits=Limits(cpu=_SECONDS, memory=_MEMORY),
     )
     os.environ[_VARIABLE] = "secret"
     try:
         done = subprocess.run(
             command,
-            env=clean(folder),
+            env=jail.environment(folder),
             cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -1,12 +1,36 @@
-"""What the kernel does not count: threads; and what a jailed program left behind."""
+"""What the kernel does not count: threads, all files; and what a jailed program left behind."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import stat
 from pathlib import Path
 
-THREADS_AT_MOST = 512
+from reelwright_simulators.sandbox import SCRATCH, Limits
+
+
+def overrun(pid: int, folder: Path, limits: Limits) -> str | None:
+    """Why the process `pid` is to be ended, or None; to be asked a few times a second."""
+    if (found := threads(pid)) > limits.threads:
+        return f"it had {found} threads; {limits.threads} are allowed"
+    count = size = 0
+    left = [str(folder)]
+    while left:
+        with contextlib.suppress(OSError), os.scandir(left.pop()) as entries:  # it may go away
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        left.append(entry.path)
+                    # What it takes on the disk: a file of holes is as long as one likes.
+                    size += entry.stat(follow_symlinks=False).st_blocks * 512
+                count += 1
+                if count > limits.files:
+                    return f"it made more than {limits.files} files"
+    if size > limits.folder:
+        return f"its files grew over {limits.folder / 1e9:.1f} GB"
+    return None
 
 
 def threads(pid: int) -> int:
@@ -28,8 +52,9 @@ def tidy(folder: Path) -> list[str]:
     """Removes what no one outside should follow, and says what that was.
 
     To be called when the program has ended, before anything that it wrote is read: a link would
-    lead its reader elsewhere, and a pipe would hold it up.
+    lead its reader elsewhere, and a pipe would hold it up. Temporary files go without a word.
     """
+    shutil.rmtree(folder / SCRATCH, ignore_errors=True)
     removed: list[str] = []
     for at, folders, files in os.walk(folder):
         for name in (*folders, *files):

@@ -4,7 +4,8 @@ A request is an object with `job`, `out` (the folder for all files) and what its
 `probe`     says which Blender this is.
 `simulate`  builds `scene` (with `motion`, the given ways of bodies), solves it with `substeps`.
 `render`    does the same, then films it by `cameras` in `quality`; adds `render` to the answer.
-`script`    runs the Python file `script`, then films what it built if `quality` is given.
+`script`    runs the Python file `script`, solves what it built, and films it if `quality` is given.
+`declare`   runs one that needs no Blender, and answers with the scene that it describes.
 Its answer, or what went wrong, becomes `result.json` in `out`; messages tell its progress.
 """
 
@@ -69,11 +70,16 @@ def render(request: dict[str, Any]) -> dict[str, Any]:
 
 def script(request: dict[str, Any]) -> dict[str, Any]:
     """What a script that was written for the helper library built."""
-    import helpers
-    import mantaflow
+    import script as scripts
 
-    mantaflow.mend()
-    return helpers.run(request, on_progress=_progress)
+    return scripts.run(request, on_progress=_progress)
+
+
+def declare(request: dict[str, Any]) -> dict[str, Any]:
+    """The scene that such a script describes."""
+    import script as scripts
+
+    return scripts.declare(request)
 
 
 def _simulated(request: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -100,7 +106,9 @@ def _progress(stage: str, all_frames: int) -> Callable[..., None]:
     return on_frame
 
 
-JOBS = {"probe": probe, "simulate": simulate, "render": render, "script": script}
+JOBS = {
+    "probe": probe, "simulate": simulate, "render": render, "script": script, "declare": declare,
+}  # fmt: skip
 
 
 def _handle(path: str) -> None:
@@ -108,9 +116,10 @@ def _handle(path: str) -> None:
     request = json.loads(Path(path).read_text(encoding="utf-8"))
     out: str = request["out"]
     try:
-        import bpy
+        if request["job"] != "declare":
+            import bpy
 
-        bpy.ops.wm.read_factory_settings(use_empty=True)
+            bpy.ops.wm.read_factory_settings(use_empty=True)
         protocol.write_result(out, answer=JOBS[request["job"]](request))
     except BaseException as error:  # a script may raise anything; all of it is an answer
         protocol.write_result(out, error=_told(error))
