@@ -205,7 +205,7 @@ def _between(near: NDArray[Any], unit: NDArray[Any], ids: NDArray[Any]) -> NDArr
     # Only where it is unlike the slopes on both sides: beside a step one of them is the step.
     bend = np.minimum(np.abs(slope - ends[:, :-2]), np.abs(slope - ends[:, 2:]))
     step = bend > STEP * np.maximum(near[:, 1:], near[:, :-1])
-    sky = ~unit.any(-1)
+    sky = np.linalg.norm(unit, axis=-1) == 0
     alike = np.where(sky[:, 1:] & sky[:, :-1], 1.0, (unit[:, 1:] * unit[:, :-1]).sum(-1))
     return step | (alike < np.cos(np.deg2rad(CREASE))) | (ids[:, 1:] != ids[:, :-1])
 

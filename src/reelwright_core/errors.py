@@ -4,6 +4,7 @@ ReelwrightError                 1  the film could not be made
 ├── InputError                  2  what the user gave is wrong
 │   ├── ScriptError                a script that cannot be read or understood
 │   ├── StoryboardError            a storyboard file that does not fit its schema
+│   ├── SceneError                 a physics scene's file that does not fit its schema
 │   ├── GraphError                 a graph file that cannot be built
 │   ├── SettingsError              an unknown or unfit setting
 │   ├── ModelError                 a model that is missing or cannot do what is asked
@@ -62,6 +63,10 @@ class FileError(InputError):
 
 class StoryboardError(FileError):
     """A storyboard file does not fit its schema."""
+
+
+class SceneError(FileError):
+    """A physics scene's file does not fit its schema."""
 
 
 class GraphError(FileError):

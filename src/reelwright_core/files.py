@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import glob
 import itertools
 import json
 import os
@@ -64,6 +65,38 @@ def written_whole(path: Path) -> Generator[Path]:
             sync_folder(path.parent)
         finally:
             aside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def folder_written_whole(folder: Path) -> Generator[Path]:
+    """An empty folder to fill; it takes `folder`'s place, synced, when the block ends well.
+
+    What dead processes left of such folders beside it is removed first.
+    """
+    with storage_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        for left in folder.parent.glob(f".{glob.escape(folder.name)}.tmp-*"):
+            found = _ASIDE.search(left.name)
+            if found and not _alive(int(found[1])):
+                shutil.rmtree(left, ignore_errors=True)
+        aside, before = (
+            folder.with_name(f".{folder.name}.tmp-{os.getpid()}-{next(_count)}") for _ in range(2)
+        )
+        shutil.rmtree(aside, ignore_errors=True)  # of a dead process that had the same number
+        aside.mkdir()
+        try:
+            yield aside
+            for path in aside.rglob("*"):
+                if path.is_file():
+                    with path.open("rb") as file:
+                        os.fsync(file.fileno())
+            if folder.exists():
+                folder.rename(before)
+            aside.rename(folder)
+            sync_folder(folder.parent)
+        finally:
+            for rest in (aside, before):
+                shutil.rmtree(rest, ignore_errors=True)
 
 
 def sync_folder(folder: Path) -> None:
