@@ -267,7 +267,10 @@ def acceleration(way: Way) -> Finding:
     if fallen < 0.1:
         return _finding("acceleration", way, 0.0, due, f"fell by {max(fallen, 0):.2f} at most")
     # It lands between two pictures: the last one may show it already stopped or thrown back.
-    last = low if low - top < NEEDED else low - 1
+    last = low if low - top < 3 else low - 1
+    # It may have landed, and come back up, while it was not seen.
+    lost = np.flatnonzero(np.diff(way.frames[top : last + 1]) > 2)
+    last = top + int(lost[0]) if len(lost) and lost[0] >= 2 else last
     time, y = way.frames[top : last + 1] - way.frames[top], way.y[top : last + 1]
     if len(time) < 3:
         return _finding("acceleration", way, 0.0, due, f"fell within {len(time) - 1} pictures")
@@ -466,11 +469,11 @@ def swinging(way: Way) -> Finding:
     between = (out[1:] + out[:-1]) / 2
     slow, fast = pace[between >= 0.75], pace[between < 0.5]
     faster = float(fast.mean() / max(slow.mean(), 1e-6)) if len(slow) and len(fast) else 2.0
-    # A first stretch that begins on the way is no whole swing.
-    marks = [way.x[0], *(way.x[at] for at, _ in ends), way.x[-1]]
+    # A first stretch that does not begin at rest is no whole swing, nor is the last one.
+    whole_first = pace[0] < 0.5 * pace.max()
+    marks = [*way.x[[0]][: int(whole_first)], *(way.x[at] for at, _ in ends), way.x[-1]]
     swings = [abs(b - a) for a, b in pairwise(marks)]
-    growth = max((b / max(a, 1e-6) for a, b in pairwise(swings[:-1] or swings)), default=1.0)
-    growth = max(growth, swings[-1] / max(swings[-2], 1e-6)) if len(swings) > 2 else growth
+    growth = max((b / max(a, 1e-6) for a, b in pairwise(swings)), default=1.0)
     scores = {
         f"turned back {len(ends)} times": 0.5 + 0.25 * (len(ends) - 1),
         f"the middle is {rise:.2f} lower than the ends": 0.5 + 0.5 * rise / 0.04,
