@@ -126,8 +126,13 @@ class _Hold:
     """A surface that a body stays on."""
 
     surface: Surface
-    slides: bool
     region: Region
+    slide: Array | None
+    """The direction of its slip when the step began; None if it rolls or stands."""
+
+    @property
+    def slides(self) -> bool:
+        return self.slide is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -517,12 +522,11 @@ class _World:
         """The accelerations of a body that slides or rolls on a surface."""
         mover = self.movers[i]
         press, normal, _, slip, grip = self._contact(state, i, hold, pull, time)
-        if hold.slides:
+        if hold.slide is not None:
             size = float(np.linalg.norm(slip))
-            rub = self._mu(i, hold.surface) * press
-            # At the very start of a slide only the friction that would hold it has a direction.
-            way = -slip / size if size > 1e-12 else grip / max(float(np.linalg.norm(grip)), 1e-12)
-            friction = rub * way
+            # Past the end of its slide friction goes on as it was, so that the end can be found.
+            way = slip / size if size > 1e-12 and slip @ hold.slide > 0 else hold.slide
+            friction = -self._mu(i, hold.surface) * press * way
         else:
             friction = grip
         spin = np.zeros(3)
@@ -659,10 +663,9 @@ class _World:
             near = hold.surface.nearest(following.position[i], end)
             if self.movers[i].rolls and near[2] != hold.region:
                 found.append(same(i, hold))
-            if hold.slides:
-                before = self._contact(state, i, hold, self._pull(state, self.time)[i], self.time)
-                test = slip(i, hold, before[3])
-                if np.linalg.norm(before[3]) > 1e-12 and test(following, end) < 0:
+            if hold.slide is not None:
+                test = slip(i, hold, hold.slide)
+                if test(following, end) < 0:
                     found.append(test)
         return found
 
@@ -717,11 +720,12 @@ class _World:
                 del self.holds[i]
                 continue
             mu = self._mu(i, hold.surface)
-            ends = hold.slides and np.linalg.norm(slip) < max(1e-9, 1e-5 * self._speed(state, i))
-            if ends and np.linalg.norm(grip) <= mu * press * (1 + 1e-12):
-                hold = replace(hold, slides=False)
-            elif not hold.slides and np.linalg.norm(grip) > mu * press * (1 + 1e-9):
-                hold = replace(hold, slides=True)
+            holds = np.linalg.norm(grip) <= mu * press * (1 + (1e-12 if hold.slides else 1e-9))
+            size = float(np.linalg.norm(slip))
+            if hold.slides and not (holds and size < max(1e-9, 1e-5 * self._speed(state, i))):
+                hold = replace(hold, slide=_direction(slip, -grip))
+            else:
+                hold = replace(hold, slide=None if holds else _direction(slip, -grip))
             if not hold.slides:
                 self._roll(state, i, normal)
             self._stands(i, state, mu if hold.slides else np.linalg.norm(grip) / press, slip)
@@ -973,7 +977,7 @@ class _World:
             if self._speed(state, i) < 0.02 and _rests([n for _, n in found], pull):
                 state.velocity[i] = state.spin[i] = 0.0
                 self.asleep.add(i)
-                self.holds[i] = _Hold(surface=found[0][0], slides=False, region=())
+                self.holds[i] = _Hold(surface=found[0][0], slide=None, region=())
                 return
             names = " and ".join(repr(surface.id) for surface, _ in found)
             raise NotCoveredError(f"{mover.id!r} is pressed against {names} at once")
@@ -982,21 +986,13 @@ class _World:
             raise NotCoveredError(f"{mover.id!r} rides on {surface.id!r}, which moves")
         state.velocity[i] -= normal * (normal @ state.velocity[i])
         _, _, region = self._gap(state, i, surface, time)
-        hold = _Hold(surface=surface, slides=True, region=region)
-        _, _, _, slip, _ = self._contact(state, i, hold, pull, time)
-        old = self.holds.get(i)
-        if (
-            old is not None
-            and old.surface is surface
-            and old.slides == (np.linalg.norm(slip) > 1e-9)
-        ):
-            self.holds[i] = replace(old, region=region)
-            return
+        hold = _Hold(surface=surface, slide=None, region=region)
         press, _, _, slip, grip = self._contact(state, i, hold, pull, time)
         grips = np.linalg.norm(grip) <= self._mu(i, surface) * press * (1 + 1e-12)
         if np.linalg.norm(slip) < 1e-9 and grips:
-            hold = replace(hold, slides=False)
             self._roll(state, i, normal)
+        else:
+            hold = replace(hold, slide=_direction(slip, -grip))
         self.holds[i] = hold
 
     def _press(self, state: _State, couples: list[tuple[int, int, Array]], time: float) -> None:
@@ -1161,6 +1157,12 @@ class _World:
                 far = np.linalg.norm(ways[ride] - ways[other], axis=1).min()
                 if far < solids[ride].reach + solids[other].reach:
                     raise NotCoveredError(f"{other!r} comes near the car {ride!r}")
+
+
+def _direction(slip: Array, pending: Array) -> Array:
+    """Where something slips to, or begins to."""
+    way = slip if np.linalg.norm(slip) > 1e-9 else pending
+    return way / max(float(np.linalg.norm(way)), 1e-300)
 
 
 def _rests(normals: list[Array], pull: Array) -> bool:
