@@ -51,6 +51,8 @@ _LINES, _WORDS = 8, 1200
 _LONGEST = 1 << 20
 """Bytes of the longest message."""
 _RESULT_AT_MOST = 256 << 20
+_LONGEST_ERROR = 20_000
+"""Characters of an error's parts; a script may have written them itself."""
 _NOISE = re.compile(r"Fra:\d+ |\s*Saved: |\s*Time: |.*\bEGL_BAD_MATCH\b|.*libEGL warning")
 _count = itertools.count(1)
 _CONTROL_SIGNS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[^\S\n]|[\x00-\x09\x0b-\x1f\x7f-\x9f]")
@@ -176,7 +178,7 @@ class Warm:
         stopping: threading.Event | None = None,
     ) -> dict[str, Any]:
         """Runs one request as `worker.run` does; scripts need a process of their own."""
-        if request.get("job") == "script":
+        if request.get("job") in ("script", "declare"):
             raise ValueError("a script needs a process of its own: call `worker.run`")
         with self._lock:
             path = _prepared(request, folder)
@@ -404,7 +406,7 @@ class _Child:
     def _error(self, job: str, told: Any) -> BlenderError:
         said: dict[str, Any] = cast(dict[str, Any], told) if isinstance(told, dict) else {}
         kind, detail, trace = (
-            _without_paths(str(said.get(name) or ""), self._hidden)
+            _without_paths(str(said.get(name) or "")[-_LONGEST_ERROR:], self._hidden)
             for name in ("type", "message", "traceback")
         )
         what = f"{kind}: {detail}" if detail else kind
@@ -481,7 +483,7 @@ def _result(path: Path) -> dict[str, Any] | None:
     try:
         if path.is_symlink() or path.stat().st_size > _RESULT_AT_MOST:
             return None
-        found = json.loads(path.read_bytes())
+        found = json.loads(path.read_bytes(), parse_constant=_no_number)
     except (OSError, ValueError, RecursionError):
         return None
     match found:
@@ -491,6 +493,10 @@ def _result(path: Path) -> dict[str, Any] | None:
             return cast(dict[str, Any], found)
         case _:
             return None
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number")
 
 
 def _reason(code: int) -> str:
