@@ -120,6 +120,8 @@ def _handle(path: str) -> None:
             import bpy
 
             bpy.ops.wm.read_factory_settings(use_empty=True)
+        if sys.path[0] != str(HERE):  # Blender puts folders of its own before it
+            sys.path.insert(0, str(HERE))
         protocol.write_result(out, answer=JOBS[request["job"]](request))
     except BaseException as error:  # a script may raise anything; all of it is an answer
         protocol.write_result(out, error=_told(error))
