@@ -1,0 +1,372 @@
+"""Rigid bodies: solved by Bullet in fine steps, then frozen to keyframes.
+
+A scene's frame is cut into several frames of Blender, so that contacts are found between the frames
+as well. A body cannot be given a velocity: before frame 0 it is led along the way that it would
+come, and let go at frame 0. Bullet steps by v += g h, x += v h, which falls h/2 ahead of the true
+parabola; what is in the air is let go slower by g h / 2, and so falls exactly.
+"""
+
+from __future__ import annotations
+
+import math
+
+import bodies
+import bpy
+import contacts
+import keys
+import materials
+import numpy as np
+from mathutils import Matrix, Quaternion, Vector
+
+SUBSTEPS = 60
+"""Bullet's steps in a frame; stacks need that many."""
+CUTS = 10
+"""Frames of Blender in one of the scene, at most."""
+LEAD = 8
+"""Frames of Blender before frame 0 in which bodies are led; fewer than 3 are lost now and then."""
+ITERATIONS = 60
+CAR_FRICTION = 0.03
+"""A car stands on wheels that roll: its own friction with the road, unless it is set."""
+
+
+def solve(built, *, substeps, on_frame):
+    """Moves the rigid bodies; returns poses by id, {"positions", "turns"}, and the contacts.
+
+    Afterwards every body that moves has keyframes, and nothing is left to simulate.
+    """
+    rigid = [made for made in built.bodies if not made.body["soft"]]
+    free = [m for m in rigid if m.body["moves"] == "free" and m.id not in built.motion]
+    steps = substeps or SUBSTEPS
+    cuts = _cuts(steps)
+    if free:
+        ways = _simulated(built, rigid, free, cuts, max(1, round(steps / cuts)), on_frame)
+    else:
+        cuts = 1
+        ways = {made.id: _given(built, made, np.arange(built.frames)) for made in rigid}
+    found = contacts.find(built, rigid, ways, free, cuts) if free else []
+    poses = {}
+    for made in rigid:
+        positions, turns = (each[::cuts] for each in ways[made.id])
+        if not np.isfinite(positions).all():
+            raise RuntimeError(f"the body {made.id!r} left the numbers that Blender can count with")
+        poses[made.id] = (positions, keys.steady(turns))
+        _freeze(made, *poses[made.id])
+    return poses, found
+
+
+def _cuts(steps):
+    """Into how many a frame is cut: a part of `steps`, so that all steps are equally long."""
+    return max(cut for cut in range(1, min(CUTS, steps) + 1) if steps % cut == 0)
+
+
+def _given(built, made, times):
+    """The way of a body that is given, driven or fixed, at `times` in frames."""
+    if made.id in built.motion:
+        way = built.motion[made.id]
+        positions = np.asarray(way["positions"], float)
+        turns = keys.steady(way["turns"])
+        at = np.arange(len(positions))
+        position = np.stack([np.interp(times, at, positions[:, i]) for i in range(3)], 1)
+        turn = np.stack([np.interp(times, at, turns[:, i]) for i in range(4)], 1)
+        return position, turn / np.linalg.norm(turn, axis=1, keepdims=True)
+    body = made.body
+    if body["moves"] == "driven":
+        poses = [bodies.way(body["path"], max(0.0, t)) for t in times]
+    else:
+        poses = [bodies.start(body)] * len(times)
+    return np.array([p for p, _ in poses]), np.array([q for _, q in poses])
+
+
+def _simulated(built, rigid, free, cuts, each, on_frame):
+    """Runs Bullet; the way of every body at each cut of a frame, [(frames - 1) cuts + 1]."""
+    scene = bpy.context.scene
+    fps, base = scene.render.fps, scene.render.fps_base
+    scene.render.fps = fps * cuts
+    last = (built.frames - 1) * cuts
+    first = 1 - LEAD
+    world = _world(built, first, last + 1, each)
+    step = 1 / (built.fps * cuts * each)
+    times = np.arange(-LEAD, last + 1) / cuts
+    held = {name for c in built.scene["constraints"] for name in (c["body"], c["to"]) if name}
+    extra = []
+    if built.ground is not None:
+        ground = built.scene["ground"]
+        _add(built.ground, "PASSIVE", "MESH", 1.0, ground["friction"], ground["restitution"], 0.0)
+    for made in rigid:
+        body = made.body
+        moving = made in free
+        kind = "ACTIVE" if moving or made.moves else "PASSIVE"
+        _add(made.object, kind, made.shape, made.mass, _friction(made),
+             materials.restitution(body), body["drag"])  # fmt: skip
+        if moving:
+            floats = made.id not in held and not contacts.touches(built, rigid, made)
+            slower = Vector(built.scene["gravity"]) * (step / 2 if floats else 0.0)
+            _lead(made, cuts * built.fps, Vector(body["velocity"]) - slower)
+        elif made.moves:
+            made.object.rigid_body.kinematic = True
+            keys.put(made.object, np.arange(first, last + 2), *_given(built, made, times))
+    for constraint in built.scene["constraints"]:
+        extra += _constrain(built, constraint, free)
+    ways = {made.id: (np.empty((last + 1, 3)), np.empty((last + 1, 4))) for made in rigid}
+    for frame in range(first, last + 2):
+        scene.frame_set(frame)
+        if frame < 1:
+            continue
+        for made in rigid:
+            place, turn, _ = made.object.matrix_world.decompose()
+            ways[made.id][0][frame - 1], ways[made.id][1][frame - 1] = place, turn
+        if (frame - 1) % cuts == 0:
+            on_frame((frame - 1) // cuts)
+    _clear(built, rigid, extra, world)
+    scene.render.fps, scene.render.fps_base = fps, base
+    return ways
+
+
+def _world(built, first, last, each):
+    scene = bpy.context.scene
+    bpy.ops.rigidbody.world_add()
+    world = scene.rigidbody_world
+    world.collection = bpy.data.collections.new("rigid bodies")
+    world.constraints = bpy.data.collections.new("constraints")
+    world.substeps_per_frame, world.solver_iterations = each, ITERATIONS
+    world.use_split_impulse = True
+    world.point_cache.frame_start, world.point_cache.frame_end = first, last
+    import forces
+
+    # Of 1 m² that faces the wind; a body's own size is not known to the field.
+    wind = forces.collection("solids", built, wind=0.5 * forces.RHO * 0.03)
+    world.effector_weights.collection = wind
+    return world
+
+
+def _add(thing, kind, shape, mass, friction, restitution, drag):
+    bpy.context.view_layer.objects.active = thing
+    with bpy.context.temp_override(object=thing, active_object=thing, selected_objects=[thing]):
+        bpy.ops.rigidbody.object_add(type=kind)
+    body = thing.rigid_body
+    body.collision_shape = shape
+    if shape == "MESH":
+        body.mesh_source = "BASE"
+    body.mass = max(mass, 1e-3)
+    body.friction, body.restitution = friction, restitution
+    body.use_margin, body.collision_margin = True, 0.0
+    body.linear_damping = body.angular_damping = drag
+    body.use_deactivation = False
+
+
+def _friction(made):
+    if made.wheels and made.body["friction"] is None:
+        return CAR_FRICTION
+    return materials.friction(made.body)
+
+
+def _lead(made, rate, velocity):
+    """Leads a free body up to frame 0, with its velocity and spin, and lets it go there."""
+    body = made.body
+    position, turn = bodies.start(body)
+    spin = Vector(math.radians(value) for value in body["spin"])
+    frames = range(1 - LEAD, 2)
+    turns = []
+    for frame in frames:
+        angle = spin.length * (frame - 1) / rate
+        turns.append(Quaternion(spin, angle) @ turn if spin.length else turn)
+    keys.put(
+        made.object, list(frames), [position + velocity * ((f - 1) / rate) for f in frames], turns
+    )
+    for frame, kinematic in ((1 - LEAD, True), (1, True), (2, False)):
+        made.object.rigid_body.kinematic = kinematic
+        made.object.keyframe_insert("rigid_body.kinematic", frame=frame)
+
+
+def _constrain(built, constraint, free):
+    """One constraint of the scene; the helpers that it needed."""
+    if constraint["body"] not in {m.id for m in free} and constraint["to"] not in {
+        m.id for m in free
+    }:
+        return []
+    body = built.objects[constraint["body"]]
+    other = built.objects[constraint["to"]] if constraint["to"] else None
+    at = Vector(constraint["at"])
+    if constraint["kind"] == "rod" and other is not None:
+        return _rod_between(built, body, other)
+    if constraint["kind"] == "spring":
+        return _spring(built, constraint, body, other, at)
+    kind = {"rod": "POINT", "hinge": "HINGE", "fixed": "FIXED"}[constraint["kind"]]
+    made = _joint(kind, at, body, other)
+    if kind == "HINGE":
+        axis = Vector(constraint["axis"])
+        made.rotation_mode = "QUATERNION"
+        made.rotation_quaternion = axis.to_track_quat("Z", "Y")
+    return [made]
+
+
+def _joint(kind, at, body, other):
+    made = bpy.data.objects.new(f"{kind} {body.name}", None)
+    made.location = at
+    bpy.context.scene.collection.objects.link(made)
+    bpy.context.view_layer.objects.active = made
+    with bpy.context.temp_override(object=made, active_object=made):
+        bpy.ops.rigidbody.constraint_add(type=kind)
+    joint = made.rigid_body_constraint
+    joint.object1, joint.object2 = body, other
+    joint.disable_collisions = True
+    joint.use_override_solver_iterations, joint.solver_iterations = True, 4 * ITERATIONS
+    return made
+
+
+def _hidden(name, at, size):
+    """A small body that nothing hits."""
+    data = bpy.data.meshes.new(name)
+    x, y, z = (value / 2 for value in size)
+    corners = [(a * x, b * y, c * z) for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)]
+    data.from_pydata(corners, [], [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6)])
+    made = bpy.data.objects.new(name, data)
+    made.location = at
+    bpy.context.scene.collection.objects.link(made)
+    return made
+
+
+def _apart(thing):
+    """Puts a helper in a layer of its own, where it collides with nothing."""
+    thing.rigid_body.collision_collections = [i == 19 for i in range(20)]
+
+
+def _rod_between(built, body, other):
+    a, b = body.matrix_world.translation, other.matrix_world.translation
+    rod = _hidden("rod", (a + b) / 2, (0.02, 0.02, max((a - b).length, 0.02)))
+    rod.rotation_mode = "QUATERNION"
+    rod.rotation_quaternion = (a - b).to_track_quat("Z", "Y")
+    lighter = min(m.mass for m in built.bodies if m.object in (body, other))
+    _add(rod, "ACTIVE", "BOX", 0.05 * lighter, 0.0, 0.0, 0.0)
+    _apart(rod)
+    for frame, kinematic in ((1 - LEAD, True), (1, True), (2, False)):
+        rod.rigid_body.kinematic = kinematic
+        rod.keyframe_insert("rigid_body.kinematic", frame=frame)
+    return [rod, _joint("POINT", a, rod, body), _joint("POINT", b, rod, other)]
+
+
+def _spring(built, constraint, body, other, at):
+    """A spring to a point, or to another body.
+
+    Bullet's springs rest where they are made, so the body stands at the spring's end at rest in the
+    first frame of its lead.
+    """
+    made = next(m for m in built.bodies if m.object is body)
+    position = Vector(bodies.start(made.body)[0])
+    away = position - (other.matrix_world.translation if other else at)
+    rest = constraint["length"] or away.length
+    place = position + away.normalized() * (rest - away.length)
+    helpers = []
+    if other is None:
+        other = _hidden("anchor", at, (0.02, 0.02, 0.02))
+        _add(other, "PASSIVE", "BOX", 1.0, 0.0, 0.0, 0.0)
+        _apart(other)
+        helpers.append(other)
+    if made.body["moves"] == "free":
+        for curve in body.animation_data.action.fcurves:
+            if curve.data_path == "location":
+                curve.keyframe_points[0].co.y = place[curve.array_index]
+                curve.update()
+    joint = _joint("GENERIC_SPRING", place, body, other)
+    spring = joint.rigid_body_constraint
+    spring.spring_type = "SPRING2"
+    for axis in "xyz":
+        setattr(spring, f"use_spring_{axis}", True)
+        setattr(spring, f"spring_stiffness_{axis}", constraint["stiffness"])
+        setattr(spring, f"spring_damping_{axis}", constraint["damping"])
+    return [*helpers, joint]
+
+
+def _clear(built, rigid, extra, world):
+    """Takes Bullet's world away: what is rendered later must not be simulated anew."""
+    things = [made.object for made in rigid] + ([built.ground] if built.ground else []) + extra
+    for thing in things:
+        if thing.rigid_body:
+            with bpy.context.temp_override(object=thing, active_object=thing):
+                bpy.context.view_layer.objects.active = thing
+                bpy.ops.rigidbody.object_remove()
+        elif thing.rigid_body_constraint:
+            bpy.context.view_layer.objects.active = thing
+            with bpy.context.temp_override(object=thing, active_object=thing):
+                bpy.ops.rigidbody.constraint_remove()
+    fields = world.effector_weights.collection
+    bpy.ops.rigidbody.world_remove()
+    for thing in [*extra, *fields.objects]:
+        bpy.data.objects.remove(thing)
+    for collection in [fields, *bpy.data.collections]:
+        if collection.name.startswith(("rigid bodies", "constraints", "fields for solids")):
+            bpy.data.collections.remove(collection)
+
+
+def _freeze(made, positions, turns):
+    frames = np.arange(1, len(positions) + 1)
+    if np.ptp(positions, 0).max() < 1e-7 and np.ptp(turns, 0).max() < 1e-7:
+        made.object.animation_data_clear()
+        made.object.location, made.object.rotation_quaternion = positions[0], turns[0]
+    else:
+        keys.put(made.object, frames, positions, turns)
+    if made.wheels:
+        matrices = [
+            Matrix.LocRotScale(Vector(p), Quaternion(q), None)
+            for p, q in zip(positions, turns, strict=True)
+        ]
+        bodies.roll(made, matrices)
+
+
+def show_ties(built, poses):
+    """Rods and springs as they are seen: thin bars and coils between their ends, frame by frame."""
+    import looks
+
+    look = looks.plain("tie", looks.linear((72, 74, 80)), rough=0.35, metallic=0.7)
+    for number, constraint in enumerate(built.scene["constraints"]):
+        if constraint["kind"] not in ("rod", "spring"):
+            continue
+        ends = poses[constraint["body"]][0]
+        other = poses.get(constraint["to"])
+        starts = np.broadcast_to(constraint["at"], ends.shape) if other is None else other[0]
+        made = next(m for m in built.bodies if m.id == constraint["body"])
+        thick = 0.05 * min(made.size)
+        data = _coil(thick) if constraint["kind"] == "spring" else _bar(thick)
+        data.materials.append(look)
+        thing = bpy.data.objects.new(f"{constraint['kind']} {number + 1}", data)
+        bpy.context.scene.collection.objects.link(thing)
+        turns = [Vector(b - a).to_track_quat("Z", "Y") for a, b in zip(starts, ends, strict=True)]
+        lengths = np.linalg.norm(ends - starts, axis=1)
+        ones = np.ones_like(lengths)
+        keys.put(
+            thing, np.arange(1, len(ends) + 1), starts, turns, np.stack([ones, ones, lengths], 1)
+        )
+
+
+def _bar(thick, steps=10):
+    data = bpy.data.meshes.new("rod")
+    ring = [(math.cos(a) * thick / 2, math.sin(a) * thick / 2)
+            for a in (2 * math.pi * i / steps for i in range(steps))]  # fmt: skip
+    corners = [(x, y, z) for z in (0, 1) for x, y in ring]
+    faces = [(i, (i + 1) % steps, steps + (i + 1) % steps, steps + i) for i in range(steps)]
+    data.from_pydata(corners, [], faces)
+    data.shade_smooth()
+    return data
+
+
+def _coil(thick, turns=12, steps=16, round_=8):
+    """A coil of unit length about z."""
+    data = bpy.data.meshes.new("spring")
+    corners, faces = [], []
+    count = turns * steps
+    wide = 1.6 * thick
+    for i in range(count + 1):
+        angle = 2 * math.pi * i / steps
+        ends = min(1.0, i / steps, (count - i) / steps)
+        out = Vector((math.cos(angle), math.sin(angle), 0.0))
+        for k in range(round_):
+            around = 2 * math.pi * k / round_
+            point = out * (wide * ends + thick * 0.3 * math.cos(around))
+            corners.append((point.x, point.y, i / count + 0.012 * math.sin(around)))
+    for i in range(count):
+        for k in range(round_):
+            a, b = i * round_ + k, i * round_ + (k + 1) % round_
+            faces.append((a, b, b + round_, a + round_))
+    data.from_pydata(corners, [], faces)
+    data.shade_smooth()
+    return data
