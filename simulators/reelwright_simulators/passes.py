@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -73,18 +73,47 @@ class SketchFiles:
     """The finished files of one camera's sketch; `reelwright_core.takes.Sketch` says what is in."""
 
     folder: Path
-    video: Path
-    masks: Path
-    background: Path
-    depth: Path
-    flow: Path
-    normals: Path
-    edges: Path
-    tracks: Path
     things: list[tuple[str, int]]
     """(entity id, instance) of each label."""
     poses: list[CameraPose]
     """Of the camera, for each frame."""
+
+    def moved(self, folder: Path) -> SketchFiles:
+        """The same files in another folder."""
+        return replace(self, folder=folder)
+
+    @property
+    def video(self) -> Path:
+        """As all that follow, what the field of `Sketch` says."""
+        return self.folder / "sketch.mp4"
+
+    @property
+    def masks(self) -> Path:
+        return self.folder / "masks.npz"
+
+    @property
+    def background(self) -> Path:
+        return self.folder / "background.png"
+
+    @property
+    def depth(self) -> Path:
+        return self.folder / "depth.npz"
+
+    @property
+    def flow(self) -> Path:
+        return self.folder / "flow.npz"
+
+    @property
+    def normals(self) -> Path:
+        return self.folder / "normals.npz"
+
+    @property
+    def edges(self) -> Path:
+        return self.folder / "edges.mp4"
+
+    @property
+    def tracks(self) -> Path:
+        return self.folder / "tracks.json"
 
 
 def sketch_files(
@@ -105,19 +134,7 @@ def sketch_files(
     ids = _mapped(rendered / "ids.npy")
     depth, normals = _mapped(rendered / "depth.npy"), _mapped(rendered / "normals.npy")
     labels_of, things = labels(scene)
-    files = SketchFiles(
-        folder=folder,
-        video=folder / "sketch.mp4",
-        masks=folder / "masks.npz",
-        background=folder / "background.png",
-        depth=folder / "depth.npz",
-        flow=folder / "flow.npz",
-        normals=folder / "normals.npz",
-        edges=folder / "edges.mp4",
-        tracks=folder / "tracks.json",
-        things=things,
-        poses=poses,
-    )
+    files = SketchFiles(folder=folder, things=things, poses=poses)
     pictures = (_picture(rendered / f"rgb-{f:04d}.png") for f in range(scene.frames))
     write_video(files.video, pictures, fps=scene.fps, lossless=True)
     Image.fromarray(_picture(rendered / "empty.png")).save(files.background, optimize=True)
@@ -141,7 +158,7 @@ def _flow(
     flow = np.empty(rendered.shape, np.float16)
     for frame, seen in enumerate(rendered):
         moved = seen.astype(np.float32)
-        sky = np.isinf(depth[frame])
+        sky = np.isinf(depth[frame]) & ~np.isnan(moved[..., 0])
         moved[sky] = _turned(poses[frame], poses[frame + 1], sky)
         # Adding 0 makes -0 the same as 0.
         flow[frame] = np.rint(moved * _FLOW_STEPS) / _FLOW_STEPS + 0.0

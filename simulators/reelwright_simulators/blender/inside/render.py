@@ -22,7 +22,7 @@ NEAR = 1e-4
 """Metres before a camera; what is nearer has no place in the picture."""
 DRAFT_EXPOSURE = 0.9
 """Stops by which Workbench's pictures are lighter."""
-SMOKE_SAMPLES = 4
+SMOKE_SAMPLES = 16
 THICK = 0.25
 """Smoke that hides so much of what is behind it is seen."""
 
@@ -37,7 +37,8 @@ def render(built, *, cameras, quality, out, on_frame) -> dict:
     for all else; `normals` int8 [frames, height, width, 3], 127 times the unit vector (right,
     down, away); `flow` float16 [frames - 1, height, width, 2] in pixels (right, down). Returns
     for each camera `poses` (OpenCV's convention), `boxes` by thing and frame in pixels, whole and
-    not cut at the picture's edge, and the seconds it took.
+    not cut at the picture's edge; and what it took (`spent`: pictures, seconds by the clock and of
+    all cores, for `rgb` and `data`).
     """
     scene = bpy.context.scene
     data = built.scene
@@ -55,7 +56,7 @@ def render(built, *, cameras, quality, out, on_frame) -> dict:
             shot.empty()
     return {
         "cameras": {name: shot.told() for name, shot in shots.items()},
-        "seconds": {name: round(spent, 3) for name, spent in picture.seconds.items()},
+        "spent": picture.spent,
         "notes": picture.notes,
     }
 
@@ -66,7 +67,7 @@ class _Picture:
     def __init__(self, scene, data, quality) -> None:
         self.scene, self.data, self.quality = scene, data, quality
         self.notes: list[str] = []
-        self.seconds = {"rgb": 0.0, "data": 0.0}
+        self.spent = {what: {"pictures": 0, "wall": 0.0, "cpu": 0.0} for what in ("rgb", "data")}
         self.things = _things(data)
         self.size = tuple(data["size"])
         scene.render.resolution_x, scene.render.resolution_y = self.size
@@ -135,7 +136,8 @@ class _Picture:
         cycles.samples = 1
         _denoised(cycles, False)
         _bounces(cycles, total=0, diffuse=0, glossy=0, transmission=0)
-        with _smooth():
+        # Rays that end in smoke would see neither it nor what is behind it.
+        with _smooth(), hidden(each for each in self.scene.objects if is_gas(each)):
             self._render("data", camera, path)
         layers = {name.split(".", 1)[1]: seen for name, seen in exr.read(path).items()}
         path.unlink()
@@ -160,14 +162,22 @@ class _Picture:
         seen.pixels.foreach_get(pixels)
         bpy.data.images.remove(seen)
         path.unlink()
-        return pixels.reshape(self.size[1], self.size[0], 4)[::-1, :, 3]
+        cover = pixels.reshape(self.size[1], self.size[0], 4)[::-1, :, 3]
+        # The mean of each pixel and its eight neighbours: a few samples of smoke are noisy.
+        wide = np.pad(cover, 1, mode="edge")
+        height, width = cover.shape
+        around = [wide[y : y + height, x : x + width] for y in range(3) for x in range(3)]
+        return np.mean(around, axis=0)
 
     def _render(self, what: str, camera, path: Path) -> None:
         self.scene.camera = camera
         self.scene.render.filepath = str(path)
-        start = time.perf_counter()
+        wall, cpu = time.perf_counter(), time.process_time()
         bpy.ops.render.render(write_still=True)
-        self.seconds[what] += time.perf_counter() - start
+        spent = self.spent[what]
+        spent["pictures"] += 1
+        spent["wall"] += time.perf_counter() - wall
+        spent["cpu"] += time.process_time() - cpu
 
 
 class _Shot:
@@ -232,12 +242,8 @@ class _Shot:
 
     def _smoke(self, number: int) -> np.ndarray:
         """Where the smoke with that number is seen: before what is solid, and thick."""
-        hidden = _only(number)
-        try:
+        with _alone(number):
             cover = self.picture.cover(self.camera, self.folder / "smoke.png")
-        finally:
-            for thing, was in hidden:
-                thing.is_holdout = was
         return cover > THICK
 
     def empty(self) -> None:
@@ -249,13 +255,9 @@ class _Shot:
             for number, thing in enumerate(self.picture.things, start=1)
             if thing["entity"] is not None
             for each in objects(number)
-            if not each.hide_render
         ]
-        for each in entities:
-            each.hide_render = True
-        self.picture.rgb(self.camera, self.folder / "empty.png")
-        for each in entities:
-            each.hide_render = False
+        with hidden(entities):
+            self.picture.rgb(self.camera, self.folder / "empty.png")
 
     def told(self) -> dict:
         for kept in (self.depth, self.ids, self.normals, self.flow):
@@ -312,7 +314,7 @@ def vertices(number: int) -> np.ndarray:
             continue
         seen = each.evaluated_get(graph)
         # Smoke is its domain's box here; where it is to be seen, its mask says.
-        if seen.type != "MESH" or any(m.type == "FLUID" and _gas(m) for m in each.modifiers):
+        if seen.type != "MESH" or is_gas(each):
             continue
         mesh = seen.data
         local = np.empty(len(mesh.vertices) * 3, np.float32)
@@ -322,18 +324,44 @@ def vertices(number: int) -> np.ndarray:
     return np.concatenate(found)
 
 
-def _gas(modifier) -> bool:
-    return modifier.fluid_type == "DOMAIN" and modifier.domain_settings.domain_type == "GAS"
+def is_gas(thing) -> bool:
+    """Whether an object is the box in which smoke is."""
+    return any(
+        modifier.type == "FLUID"
+        and modifier.fluid_type == "DOMAIN"
+        and modifier.domain_settings.domain_type == "GAS"
+        for modifier in thing.modifiers
+    )
 
 
-def _only(number: int) -> list:
-    """Makes all but one thing a hole in the picture; returns what was changed."""
-    hidden = []
-    for each in bpy.context.scene.objects:
-        if each.type == "MESH" and each.pass_index != number:
-            hidden.append((each, each.is_holdout))
-            each.is_holdout = True
-    return hidden
+@contextlib.contextmanager
+def hidden(things):
+    """Without some objects, and their shadows."""
+    seen = [each for each in things if not each.hide_render]
+    for each in seen:
+        each.hide_render = True
+    try:
+        yield
+    finally:
+        for each in seen:
+            each.hide_render = False
+
+
+@contextlib.contextmanager
+def _alone(number: int):
+    """With one thing only; the others are holes in the picture where they stand before it."""
+    others = [
+        each
+        for each in bpy.context.scene.objects
+        if each.type == "MESH" and each.pass_index != number and not each.is_holdout
+    ]
+    for each in others:
+        each.is_holdout = True
+    try:
+        yield
+    finally:
+        for each in others:
+            each.is_holdout = False
 
 
 def _things(data) -> list[dict]:
