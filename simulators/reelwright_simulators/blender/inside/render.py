@@ -137,7 +137,7 @@ class _Picture:
         _denoised(cycles, False)
         _bounces(cycles, total=0, diffuse=0, glossy=0, transmission=0)
         # Rays that end in smoke would see neither it nor what is behind it.
-        with _smooth(), hidden(each for each in self.scene.objects if is_gas(each)):
+        with _solid(), hidden(each for each in self.scene.objects if is_gas(each)):
             self._render("data", camera, path)
         layers = {name.split(".", 1)[1]: seen for name, seen in exr.read(path).items()}
         path.unlink()
@@ -374,22 +374,33 @@ def _things(data) -> list[dict]:
 
 
 @contextlib.contextmanager
-def _smooth():
-    """Without the bumps of materials: the normals of a floor are those of a plane."""
+def _solid():
+    """With materials as the passes are to see them: without bumps, and glass as a solid.
+
+    The normals of a floor are then those of a plane. Pictures on cards keep their holes.
+    """
     trees = [made.node_tree for made in bpy.data.materials if made.use_nodes]
-    bumps = [
+    muted = [
         node
         for tree in [*trees, *bpy.data.node_groups]
         for node in tree.nodes
-        if node.type in ("BUMP", "NORMAL_MAP") and not node.mute
+        if not node.mute
+        and (
+            node.type in ("BUMP", "NORMAL_MAP")
+            or (node.type == "BSDF_TRANSPARENT" and not _has_picture(tree))
+        )
     ]
-    for node in bumps:
+    for node in muted:
         node.mute = True
     try:
         yield
     finally:
-        for node in bumps:
+        for node in muted:
             node.mute = False
+
+
+def _has_picture(tree) -> bool:
+    return any(node.type == "TEX_IMAGE" for node in tree.nodes)
 
 
 def _passes(scene, *, combined: bool) -> None:
