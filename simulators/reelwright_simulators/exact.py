@@ -103,7 +103,7 @@ class _Mover:
     axis: Array | None
     """Of a lying cylinder."""
     fade: float
-    """1/s: its speed fades as exp(-fade t)."""
+    """1/s: its speed and its spin fade as exp(-fade t)."""
     tied: bool
     """A rod holds it."""
 
@@ -184,6 +184,7 @@ class _World:
         free = [s for s in free if s.id not in self.rides]
         tied = {n for c in scene.constraints if c.kind == "rod" for n in (c.body, c.to)}
         self.movers = [self._mover(solid, tied=solid.id in tied) for solid in free]
+        self.fades = np.array([[mover.fade] for mover in self.movers]).reshape(-1, 1)
         self.index = {mover.id: i for i, mover in enumerate(self.movers)}
         self.blocks = [i for i, mover in enumerate(self.movers) if not mover.rolls]
         self.surfaces = self._surfaces()
@@ -446,7 +447,7 @@ class _World:
     # Forces
 
     def _slope(self, state: _State, time: float) -> _State:
-        pull, spin = self._pull(state, time), np.zeros_like(state.spin)
+        pull, spin = self._pull(state, time), -self.fades * state.spin
         for i, hold in self.holds.items():
             if i not in self.asleep:
                 pull[i], spin[i] = self._held(state, i, hold, pull[i], time)
@@ -454,7 +455,7 @@ class _World:
         if self.asleep:
             resting = list(self.asleep)
             velocity = velocity.copy()
-            velocity[resting] = pull[resting] = 0.0
+            velocity[resting] = pull[resting] = spin[resting] = 0.0
         if self.rods:
             pull = self._rods(state, pull, time)
         whirl = np.concatenate([np.zeros((len(self.movers), 1)), state.spin], axis=1)
@@ -462,8 +463,7 @@ class _World:
 
     def _pull(self, state: _State, time: float) -> Array:
         """The acceleration of every body but for contacts and rods, [bodies, 3]."""
-        fade = np.array([mover.fade for mover in self.movers])
-        pull = self.gravity - fade[:, None] * state.velocity
+        pull = self.gravity - self.fades * state.velocity
         for tie in self.ties:
             if tie.held.kind != "spring":
                 continue
@@ -511,7 +511,7 @@ class _World:
         press = -float(normal @ pull) - float(bend @ velocity)
         slip = slip - normal * (normal @ slip)
         along = pull - normal * (normal @ pull)
-        turning = mover.radius * np.cross(spin, bend)
+        turning = mover.radius * np.cross(spin, bend - mover.fade * normal)
         turning = turning - normal * (normal @ turning)
         share = 1.0 if math.isinf(mover.inertia) else mover.inertia / (1 + mover.inertia)
         return press, normal, bend, slip, -share * (along - turning)
@@ -532,6 +532,7 @@ class _World:
         spin = np.zeros(3)
         if mover.rolls:
             spin = -np.cross(normal, friction) / (mover.inertia * mover.radius)
+            spin -= mover.fade * state.spin[i]
         return pull + normal * press + friction, spin
 
     def _mu(self, i: int, surface: Surface) -> float:
