@@ -264,7 +264,7 @@ def _bubblewrap(program: str, folder: Path, seen: Sequence[str]) -> list[str]:
     """Namespaces of its own for all there are; it sees what is bound, and nothing else."""
     words = [
         program, "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL",
-        "--dev", "/dev", "--proc", "/proc", "--dir", "/tmp",
+        "--dev", "/dev", "--dir", "/tmp",
     ]  # fmt: skip
     for path in _outermost(seen):
         words += ["--ro-bind", path, path]
@@ -276,7 +276,7 @@ def _nsjail(program: str, folder: Path, seen: Sequence[str]) -> list[str]:
     """The same; the limits are the launcher's, and its own are lifted as far."""
     words = [
         program, "-Mo", "--really_quiet", "--keep_env", "--disable_rlimits", "--time_limit", "0",
-        "--user", "65534", "--group", "65534", "--cwd", str(folder),
+        "--disable_proc", "--user", "65534", "--group", "65534", "--cwd", str(folder),
     ]  # fmt: skip
     for path in (*_outermost(seen), "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"):
         writable = path in ("/dev/null", "/dev/zero")

@@ -7,7 +7,6 @@ middle. Nothing here needs Blender: calls fill one scene, which is then simulate
 
 from __future__ import annotations
 
-import inspect
 import math
 import re
 from itertools import pairwise
@@ -427,15 +426,6 @@ PUBLIC = (
     cloth, flag, liquid, smoke, wind, force, constraint, light, sky, camera, run,
 )  # fmt: skip
 """What scripts may call; it is in scope without any import."""
-
-
-def documentation() -> str:
-    """Signature and docstring of every helper, for whoever writes a script."""
-    parts = [(__doc__ or "").partition("\n\n")[2].strip()]
-    for helper in PUBLIC:
-        signature = inspect.signature(helper).replace(return_annotation=inspect.Signature.empty)
-        parts.append(f"def {helper.__name__}{signature}\n    {(helper.__doc__ or '').strip()}")
-    return "\n\n".join(parts)
 
 
 def _open(what: str) -> None:

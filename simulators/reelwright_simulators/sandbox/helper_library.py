@@ -1,0 +1,37 @@
+"""What the helper library offers, as text: read from its source, which only Blender's side runs."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+
+from reelwright_simulators.sandbox import INSIDE
+
+
+@cache
+def _tree() -> ast.Module:
+    return ast.parse((INSIDE / "helpers.py").read_text(encoding="utf-8"))
+
+
+@cache
+def helper_names() -> tuple[str, ...]:
+    """What scripts may call without importing it, in the order of the library."""
+    for node in _tree().body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id="PUBLIC")], value=ast.Tuple(elts=named)):
+                return tuple(one.id for one in named if isinstance(one, ast.Name))
+            case _:
+                continue
+    raise AssertionError("the helper library says what is public")
+
+
+@cache
+def documentation() -> str:
+    """Its units and axes, and signature and docstring of every helper."""
+    defined = {node.name: node for node in _tree().body if isinstance(node, ast.FunctionDef)}
+    parts = [(ast.get_docstring(_tree()) or "").partition("\n\n")[2].strip()]
+    for name in helper_names():
+        node = defined[name]
+        told = (ast.get_docstring(node) or "").replace("\n", "\n    ")
+        parts.append(f"def {name}({ast.unparse(node.args)})\n    {told}")
+    return "\n\n".join(parts)

@@ -1,0 +1,6 @@
+"""Puts more balls into a scene than a machine can move."""
+# lint: too large
+# jail: 200 things
+
+for number in range(10**9):
+    ball(f"ball-{number}", (number, 0, 1))

@@ -1,0 +1,7 @@
+"""Reads where no memory is."""
+
+# lint: `ctypes`
+# jail: SIGSEGV
+import ctypes
+
+ctypes.string_at(0)

@@ -1,0 +1,6 @@
+"""Writes many files, each of a size that is allowed."""
+# lint: `open`
+# jail: files grew over
+
+for number in range(10**6):
+    open(f"part-{number}", "wb").write(bytes(1 << 20))

@@ -1,0 +1,6 @@
+"""Writes more empty files than anyone can list."""
+# lint: `open`
+# jail: made more than
+
+for number in range(10**9):
+    open(f"part-{number}", "wb").close()

@@ -1,0 +1,5 @@
+"""Ends Python as if all were well."""
+# lint: `exit`
+# jail: ended itself
+
+exit(0)

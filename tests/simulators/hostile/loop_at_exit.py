@@ -1,0 +1,15 @@
+"""Goes on when it has ended."""
+
+# lint: `atexit`
+# jail: nothing in the scene|made by itself|declares nothing
+import atexit
+import threading
+
+
+def on():
+    while True:
+        pass
+
+
+atexit.register(on)
+threading.Thread(target=on).start()

@@ -1,0 +1,7 @@
+"""Counts for ever in one expression."""
+
+# lint: `itertools.count`
+# jail: longer than|CPU seconds
+import itertools
+
+sum(1 for _ in itertools.count())

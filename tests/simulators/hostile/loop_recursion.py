@@ -1,0 +1,10 @@
+"""Calls itself without end."""
+# lint: calls itself
+# jail: RecursionError
+
+
+def again(depth):
+    return again(depth + 1)
+
+
+again(0)

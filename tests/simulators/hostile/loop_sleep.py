@@ -1,0 +1,7 @@
+"""Does nothing for ever."""
+
+# lint: `time`
+# jail: longer than
+import time
+
+time.sleep(10**9)

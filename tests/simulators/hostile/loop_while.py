@@ -1,0 +1,6 @@
+"""Never ends."""
+# lint: never ends
+# jail: longer than|CPU seconds
+
+while True:
+    pass

