@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from reelwright_core.errors import InputError, SettingsError, StorageError
+from reelwright_core.physics import Ball, Body, Camera, PhysicsScene, View
 from reelwright_simulators.blender import find, install, worker
 from reelwright_simulators.blender.find import Blender, NoBlender
 from reelwright_simulators.blender.worker import BlenderError, Limits, Warm, last_words
@@ -258,23 +260,56 @@ def test_a_killed_host_leaves_nothing_that_is_believed(jobs: Blender, moment: fl
     assert not left.exists() or json.loads(left.read_text())["answer"]["fluids"]
     told = worker.run({"job": "probe", "fluids": True}, folder=Path("made"))
     assert told["fluids"] is True
-    assert {path.name for path in Path("made").iterdir()} <= {
-        "request.json", "result.json", ".result.json.aside",
-    }  # fmt: skip
+    assert {path.name for path in Path("made").iterdir()} == {"request.json", "result.json"}
+
+
+def kill_children() -> None:
+    """Kills every process that this thread has started."""
+    children = Path(f"/proc/self/task/{threading.get_native_id()}/children")
+    for pid in children.read_text().split():
+        os.kill(int(pid), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("frame", [1, 2, 3])
 def test_a_killed_worker_is_told_and_the_same_call_succeeds(jobs: Blender, frame: int) -> None:
     def kill(stage: str, done: int, frames: int) -> None:
         if done == frame:
-            children = Path(f"/proc/self/task/{threading.get_native_id()}/children")
-            for pid in children.read_text().split():
-                os.kill(int(pid), signal.SIGKILL)
+            kill_children()
 
     request = {"job": "step", "pause": 0.3}
     with pytest.raises(BlenderError, match="SIGKILL; the machine may have run out of memory"):
         worker.run(request, folder=Path("made"), on_progress=kill)
     assert worker.run(request, folder=Path("made")) == {"frames": 3}
+
+
+def test_a_worker_killed_in_a_simulation_leaves_none_and_the_next_is_the_same(
+    blender: Blender,
+) -> None:
+    camera = Camera(id="front", views=[View(position=(0, -5, 1), look_at=(0, 0, 1))])
+    ball = Body(id="ball", shape=Ball(), position=(0, 0, 1.5), material="rubber")
+    scene = PhysicsScene(frames=12, size=(96, 64), bodies=[ball], cameras=[camera])
+    request = {"job": "render", "scene": scene.data(), "quality": "preview"}
+    whole = worker.run(request, folder=Path("whole"))
+    assert whole["trajectories"]["ball"]["positions"][6][2] < 1.4
+    for stage, frame in (("solve", 2), ("render", 1), ("render", 7)):
+
+        def kill(now: str, done: int, frames: int, at: tuple[str, int] = (stage, frame)) -> None:
+            if now == at[0] and done >= at[1]:
+                kill_children()
+
+        with pytest.raises(BlenderError):
+            worker.run(request, folder=Path("made"), on_progress=kill)
+        assert not Path("made/result.json").exists()
+    again = worker.run(request, folder=Path("made"))
+    assert again["trajectories"] == whole["trajectories"]
+    for name in ("rgb-0005.png", "empty.png"):
+        with (
+            Image.open(Path("made/front", name)) as made,
+            Image.open(Path("whole/front", name)) as expected,
+        ):
+            assert made.tobytes() == expected.tobytes()
+    for name in ("depth.npy", "ids.npy", "flow.npy"):
+        assert Path("made/front", name).read_bytes() == Path("whole/front", name).read_bytes()
 
 
 def test_a_warm_worker_takes_one_after_one(jobs: Blender) -> None:
@@ -397,6 +432,27 @@ def test_one_that_does_not_work_is_passed_over_and_told(
         "--background", "--factory-startup", "-noaudio", "--python-exit-code", "1",
         "--python", "x.py", "--",
     ]  # fmt: skip
+
+
+def test_the_program_runs_requests_as_the_module_does(
+    blender: Blender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is called as the program is, and hands on what stands behind `--`."""
+    if blender.kind == "program":
+        pytest.skip("the program is what every other test runs")
+    path = script(
+        "blender",
+        f"""
+        test "$1" = --version && echo "Blender {blender.version}" && exit
+        echo Blender {blender.version}
+        while test "$1" != --python; do shift; done
+        exec {blender.path} "$2" --background --python "$2" "$3" "$4"
+        """,
+    )
+    monkeypatch.setenv(find.VARIABLE, path)
+    assert find.required().kind == "program"
+    told = worker.run({"job": "probe"}, folder=Path("made"))
+    assert told["blender"] == blender.version
 
 
 @pytest.mark.skipif(sys.version_info[:2] != install.PYTHON, reason="bpy is built for Python 3.11")

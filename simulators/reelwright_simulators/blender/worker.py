@@ -70,8 +70,9 @@ class Limits(Record):
     """By the clock."""
     cpu: int | None = Field(default=None, gt=0)
     """Seconds of all cores together; None is `seconds` of every core."""
-    memory: int = Field(default=8 << 30, gt=0)
-    """Bytes of address space; allocating more fails inside."""
+    memory: int = Field(default=(8 << 30) + (os.cpu_count() or 1) * (100 << 20), gt=0)
+    """Bytes of address space, of which the threads of each core take some; allocating more fails
+    inside."""
     file: int = Field(default=1 << 30, gt=0)
     """Bytes of the largest file."""
     folder: int = Field(default=4 << 30, gt=0)
@@ -87,6 +88,7 @@ class Limits(Record):
             file=self.file,
             folder=self.folder,
             files=self.files,
+            threads=max(512, 8 * (os.cpu_count() or 1)),
         )
 
 
@@ -128,10 +130,13 @@ def run(
     job = str(request.get("job"))
     with _home(folder) as home:
         child = _Child(blender, [str(path)], home, limits, sandbox, folder=path.parent)
-        with child.ending():
-            child.watch(job, limits, on_progress=on_progress, stopping=stopping)
-        if sandbox is not None:
-            tidy(path.parent)
+        try:
+            with child.ending():
+                child.watch(job, limits, on_progress=on_progress, stopping=stopping)
+        finally:
+            _remove_aside(path.parent)
+            if sandbox is not None:
+                tidy(path.parent)
         return child.answer(job, path.parent)
 
 
@@ -201,6 +206,7 @@ class Warm:
             finally:
                 if not sound:
                     self._end()
+                    _remove_aside(path.parent)
         return answer
 
     def _start(self) -> _Child:
@@ -440,9 +446,16 @@ def _prepared(request: Mapping[str, Any], folder: Path) -> Path:
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / RESULT).unlink(missing_ok=True)
+    _remove_aside(folder)
     sweep(folder)
     write_json(folder / REQUEST, {**request, "out": str(folder)})
     return folder / REQUEST
+
+
+def _remove_aside(folder: Path) -> None:
+    """Removes the half of a result that a killed process left."""
+    with storage_errors(folder):
+        (folder / f".{RESULT}.aside").unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
