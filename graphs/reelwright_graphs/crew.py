@@ -17,6 +17,7 @@ from reelwright_graphs.events import Event
 
 if TYPE_CHECKING:
     from reelwright_agents.llm import Call
+    from reelwright_agents.physics import Planned
     from reelwright_generators.folder import Fetching
     from reelwright_generators.generator import Facts, Generator
     from reelwright_metrics.learned.critic import LearnedCritic
@@ -48,6 +49,7 @@ class Crew:
         self._shown: set[str] = set()
         self._planner: Planner | None = None
         self._critics: dict[str, Critic] = {}
+        self._scenes: dict[str, Planned] = {}
 
     def _tell(self, call: Call) -> None:
         self.on_call(call)
@@ -67,6 +69,24 @@ class Crew:
                         self.settings, cache=self.cache, on_call=self._tell
                     )
             return self._planner
+
+    def physics(self, shot: Shot, *, seed: int) -> Planned:
+        """What is to be simulated for `shot`, by the brain of `planner.brain`; asked once."""
+        from reelwright_agents.physics import plan_physics
+
+        with self._lock:
+            key = digest({"shot": shot.data(), "seed": seed})
+            if key not in self._scenes:
+                if self.settings.planner.brain == "offline":
+                    self._scenes[key] = plan_physics(shot, seed=seed)
+                else:
+                    from reelwright_agents.physics.llm import plan_by_model
+
+                    self._scenes[key] = plan_by_model(
+                        shot, seed=seed, settings=self.settings, cache=self.cache,
+                        on_call=self._tell,
+                    )  # fmt: skip
+            return self._scenes[key]
 
     def planner_identity(self) -> object:
         """What a plan depends on besides its inputs."""
@@ -138,7 +158,9 @@ class Crew:
     def identity(self) -> str:
         """A digest of everything here that a film depends on."""
         data = self.settings.data()
-        return digest({name: data[name] for name in ("planner", "critic", "generator", "takes")})
+        return digest(
+            {name: data[name] for name in ("planner", "critic", "generator", "physics", "takes")}
+        )
 
 
 def _introduction(facts: Facts) -> Event:

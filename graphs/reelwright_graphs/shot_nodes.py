@@ -58,7 +58,7 @@ class ShotNode(Node):
         return self.context.store.add(aside, self.path(inputs, name))
 
 
-def _told(shot: Shot, *without: str) -> dict[str, Any]:
+def told(shot: Shot, *without: str) -> dict[str, Any]:
     """A shot for `depends`; one without beats or physics as it was before there were any."""
     unused = [name for name in ("beats", "physics", "films", "view") if not getattr(shot, name)]
     left = {*without, "continues", *unused}
@@ -79,7 +79,7 @@ class LayoutNode(ShotNode):
     def depends(self, inputs: Inputs) -> object:
         shot = inputs.shot
         return {
-            "shot": _told(shot, "dialogue", "left_out", "scene", "seed", "noise_level"),
+            "shot": told(shot, "dialogue", "left_out", "scene", "seed", "noise_level"),
             "planner": self.context.crew.planner_identity(),
         }  # fmt: skip
 
@@ -95,6 +95,10 @@ class SketchNode(ShotNode):
         shot: Shot
         take: int
         layout: Layout
+        simulation: Artifact | None = None
+        """What the layout follows."""
+        rendered: Sketch | None = None
+        """A sketch that is there already."""
 
     class Outputs(Record):
         sketch: Sketch
@@ -105,7 +109,11 @@ class SketchNode(ShotNode):
 
     def depends(self, inputs: Inputs) -> object:
         shot = inputs.shot
+        if inputs.rendered is not None:
+            return {"rendered": inputs.rendered.data(), "path": self.path(inputs, "")}
+        simulated = {"simulation": inputs.simulation.sha256} if inputs.simulation else {}
         return {
+            **simulated,
             "layout": inputs.layout.data(),
             "entities": [entity.data() for entity in shot.scene_graph.entities],
             "place": shot.place,
@@ -116,9 +124,12 @@ class SketchNode(ShotNode):
         }
 
     def run(self, inputs: Inputs) -> Outputs:
+        from reelwright_graphs.simulate_node import again
         from reelwright_simulators.painter import paint
 
         shot = inputs.shot
+        if inputs.rendered is not None:
+            return self.Outputs(sketch=again(self, inputs, inputs.rendered))
         painted = paint(
             inputs.layout,
             entities=shot.scene_graph.entities,
@@ -141,6 +152,7 @@ class SketchNode(ShotNode):
                 background=self.keep(
                     inputs, "background.png", lambda path: _write_png(path, painted.background)
                 ),
+                simulation=inputs.simulation,
             )
         )  # fmt: skip
 
@@ -577,7 +589,7 @@ class WatchNode(ShotNode):
             "clip": inputs.clip.video.sha256,
             "sketch": inputs.sketch.video.sha256 if inputs.sketch else None,
             "layout": inputs.layout.data(),
-            "shot": _told(inputs.shot, "dialogue", "left_out", "scene"),
+            "shot": told(inputs.shot, "dialogue", "left_out", "scene"),
             "critic": self.context.crew.critic_identity(),
             "threshold": self._threshold(),
         }
@@ -595,6 +607,8 @@ class WatchNode(ShotNode):
             draft = read_video(store.path(sketch.video))
             seen = measuring.watch(shot, inputs.layout, draft, background=background)
             critique = with_blame(critique, seen)
+            if sketch.simulation is not None and critique.blame == "layout":
+                critique = critique.model_copy(update={"blame": "simulation"})
         return self.Outputs(
             critique=critique, score=critique.score, passed=critique.passed(self._threshold())
         )
@@ -621,6 +635,7 @@ class _Closing(Record):
     sketch: Sketch | None = None
     critique: Critique | None = None
     repair: Repair | None = None
+    simulation_notes: list[str] = []
 
 
 class _ClosingNode(ShotNode):
@@ -643,7 +658,7 @@ class _ClosingNode(ShotNode):
             clip=inputs.clip,
             critique=inputs.critique,
             repair=inputs.repair,
-            provenance=inputs.provenance,
+            provenance=_with_notes(inputs.provenance, inputs.simulation_notes),
         )
         folder = self.context.run / self.path(inputs, "")
         write_text(folder / "prompt.txt", take.prompt + "\n")
@@ -654,6 +669,13 @@ class _ClosingNode(ShotNode):
         if take.critique is not None:
             write_json(folder / "critique.json", take.critique.data())
         return [*inputs.takes, take]
+
+
+def _with_notes(provenance: dict[str, Any], notes: list[str]) -> dict[str, Any]:
+    """The provenance with what a simulation warned of among its warnings."""
+    if not notes:
+        return provenance
+    return {**provenance, "warnings": [*provenance.get("warnings", []), *notes]}
 
 
 class RepairNode(_ClosingNode):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from reelwright_core.physics import Body, Contact, PhysicsScene, Pose, Simulation, Trajectory
-from reelwright_simulators import cameras, exact
+from reelwright_simulators import cameras, checks, exact
 from reelwright_simulators.solids import Solid, solid_of, way_of
 from reelwright_simulators.turns import product
 
@@ -89,7 +89,7 @@ def simulate(scene: PhysicsScene, *, digest: str) -> Simulation | str:
         engine=engine,
         trajectories=trajectories,
         contacts=contacts,
-        checks=[],
+        checks=checks.check(scene, trajectories, contacts),
         cameras={camera.id: cameras.poses(scene, camera) for camera in scene.cameras},
         notes=notes,
     )
@@ -393,6 +393,8 @@ def _keep_length(mover: _Mover, at: Two, long: float) -> None:
     """Back onto its circle, at the speed that belongs to its height."""
     dx, dz = mover.x - at[0], mover.z - at[1]
     far = math.hypot(dx, dz) or long
+    # It turns with the rod, to which it is fast.
+    mover.spin = (dx * mover.vz - dz * mover.vx) / (long * long)
     mover.x, mover.z = at[0] + dx * long / far, at[1] + dz * long / far
     _hold(mover, at, long)
 

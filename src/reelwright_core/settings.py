@@ -232,6 +232,16 @@ class Generator(_Part):
     outside: Outside = Outside()
 
 
+class Physics(_Part):
+    """How shots are simulated in which something falls, bounces, topples, waves or pours."""
+
+    engine: Literal["auto", "blender", "planar", "off"] = "auto"
+    """`auto`: Blender where it is needed and there, else the built-in integrators; `blender`: also
+    what needs none; `planar`: without Blender; `off`: nothing is simulated."""
+    quality: Literal["draft", "preview", "final"] = "preview"
+    """Of rendered sketches: Workbench, or Cycles with 2 or 4 samples."""
+
+
 class Takes(_Part):
     """How often a shot may be tried."""
 
@@ -263,6 +273,7 @@ class Settings(BaseSettings):
     critic: Critic = Critic()
     endpoint: Endpoint = Endpoint()
     generator: Generator = Generator()
+    physics: Physics = Physics()
     takes: Takes = Takes()
     film: FilmSettings = FilmSettings()
 

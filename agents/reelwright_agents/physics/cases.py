@@ -348,6 +348,8 @@ def swing(cast: Cast, *, floor: float = 0.0) -> Part:
             cast.body(
                 i,
                 position=(x - side * long * math.sin(turn), 0, pivot - long * math.cos(turn)),
+                # Its upper end to what holds it.
+                rotation=(0, side * SWING, 0),
             )
         )
         held.append(Constraint(kind="rod", body=cast.id(i), at=(x, 0, pivot)))

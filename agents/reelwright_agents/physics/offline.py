@@ -54,6 +54,8 @@ class Planned:
     scene: PhysicsScene | None
     why: str = ""
     """Empty for a shot in which nothing physical happens."""
+    notes: tuple[str, ...] = ()
+    """What a user should know of how it came about."""
 
 
 def is_physical(shot: Shot) -> bool:
