@@ -1,4 +1,4 @@
-"""The front door for people: `reelwright plan|film|resume|batch|bench|graph|doctor`.
+"""The front door for people: `reelwright plan|film|resume|batch|bench|graph|simulate|doctor`.
 
 Only the command line itself is imported here; each command brings in what it needs.
 """
@@ -262,6 +262,36 @@ def graph_draw(graph: str) -> None:
     from reelwright_graphs.graph_file import load_graph
 
     print(mermaid(load_graph(graph)), end="")
+
+
+@app.command()
+def simulate(
+    scene: Annotated[Path, typer.Argument(help="A physics scene's .yaml file.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder to make.")],
+    camera: Annotated[
+        list[str] | None, typer.Option("--camera", help="Only this camera; may be said again.")
+    ] = None,
+    quality: Annotated[str, typer.Option("--quality", help="draft, preview or final.")] = "final",
+    preview: Annotated[
+        bool, typer.Option("--preview", help="The same as --quality preview.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="A broken law of physics is an error.")
+    ] = False,
+    nerf: Annotated[
+        bool, typer.Option("--nerf", help="Also PNGs and transforms.json for radiance fields.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Simulates a physics scene alone: pictures, masks, depth, flow, and a table of checks."""
+    from reelwright.simulating import simulate_file
+
+    data = simulate_file(
+        scene, out=out, cameras=camera or [], quality="preview" if preview else quality,
+        strict=strict, nerf=nerf, quiet=as_json,
+    )  # fmt: skip
+    paths = [data[name] for name in ("simulation", "video", "sheet", "transforms") if name in data]
+    _print(as_json, data, "\n".join(paths))
 
 
 @app.command()
