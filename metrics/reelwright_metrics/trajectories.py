@@ -27,6 +27,8 @@ TREMBLE = 0.02
 """What a place found in a generated picture may be off."""
 TURN = 0.05
 """A movement back by less than this is trembling, not a turn."""
+MASSES = 6.0
+"""How many times heavier or lighter than it looks a thing may be."""
 NEEDED = 4
 """Pictures of a movement that must be seen before anything is said of it."""
 
@@ -227,7 +229,7 @@ def touches(contacts: Sequence[Contact], thing: str, *, frames: int) -> list[int
 def whole(way: Way) -> Finding:
     """It is seen, in one piece and without leaps.
 
-    The score is 0.5 where it is seen in two thirds of its pictures. It fails if it leaps by 0.45
+    The score is 0.5 where it is seen in two thirds of its pictures. It fails if it leaps by 0.6
     of the picture's height, or by 0.2 that is also three times what it goes in the pictures
     before and after, or if its area is more than twofold or less than half in most of them.
     """
@@ -239,7 +241,7 @@ def whole(way: Way) -> Finding:
     steps = np.hypot(np.diff(way.x), np.diff(way.y)) / np.diff(way.frames)
     near = [[*steps[max(i - 2, 0) : i], *steps[i + 1 : i + 3]] for i in range(len(steps))]
     around = np.array([max(several, default=0.0) for several in near])
-    leaps = (steps > 0.45) | ((steps > 0.2) & (steps > 3 * around))
+    leaps = (steps > 0.6) | ((steps > 0.2) & (steps > 3 * around))
     if leaps.any():
         at = int(np.argmax(leaps))
         return _finding(
@@ -311,7 +313,7 @@ def one_gravity(way: Way) -> Finding | None:
     times the smallest, and 0 where one bends upwards.
     """
     lows = [at for at, low in turns(way.y) if low]
-    ends = [_down(way.y)[0] if lows else 0, *lows, len(way.y) - 1]
+    ends = [_down(way.y)[0] if lows else 0, *lows, _landed(way.y, lows[-1] if lows else 0)]
     bends: list[float] = []
     for first, last in pairwise(ends):
         # The pictures of the contacts themselves belong to both flights, or to none.
@@ -368,18 +370,23 @@ def rolling(way: Way, direction: str | None = None) -> Finding:
 def momentum(hitter: Way, other: Way, *, free: bool = True) -> Finding:
     """What is hit starts when it is touched, the right way, and the hitter loses by it.
 
-    Masses are taken as the area to the power of 3/2; the other is at rest before. The score is the
-    least of: that the other starts at most when they touch, 0.5 at a gap of 0.12; the speed that
-    it gets, 0.5 at 0.15 of the hitter's; that they stay apart, 0.5 where their centres come as
-    near as 0.6 of both half widths; and, if the other is `free` to go, not held at its foot: what
-    the hitter loses, 0.5 at 0.4 of what it loses if both go on together; the momentum afterwards,
-    0.5 where half of it is lost or won.
+    The other is at rest before. With the hitter's speed before as 1, its speed after as u and the
+    other's as w, the laws of impact ask for w - u = e, 0 <= e <= 1, 1 - u = (1 + e) r / (1 + r) and
+    w = (1 + e) / (1 + r). Nobody sees the ratio r of the masses: it is taken to be within
+    `MASSES` times, or one such part, of the areas' ratio to the power of 3/2; so much heavier a
+    thing need not move. The score is the least of those three, of how early the other starts, 0.5
+    at a gap of 0.12, and of how near they come, 0.5 where their centres are 0.6 of both half
+    widths apart. What is not `free` to go, as it topples over its foot, only has to start when
+    touched, the right way.
     """
     due = "the hit thing moves on and the hitter slows"
     common = np.intersect1d(hitter.frames, other.frames)
     if len(common) < 2 * NEEDED:
         return _finding("momentum", hitter, 0.0, due, "not both seen for long enough")
     one, two = (way.of(np.isin(way.frames, common)) for way in (hitter, other))
+    ratio = float(np.median(two.side[:NEEDED]) / np.median(one.side[:NEEDED])) ** 3
+    light, heavy = ratio / MASSES, ratio * MASSES
+    least, most = 1 / (1 + heavy), 2 / (1 + light)
     away = np.abs(two.x - np.median(two.x[:3]))
     apart = np.abs(two.x - one.x)
     size = float(np.median(one.reach[:NEEDED]) + np.median(two.reach[:NEEDED]))
@@ -387,42 +394,49 @@ def momentum(hitter: Way, other: Way, *, free: bool = True) -> Finding:
     touch = int(near[0]) if len(near) else int(np.argmin(apart))
     # It has started where it is gone for good.
     gone = [i for i in range(len(away)) if (away[i:] > 1.5 * TREMBLE).all()]
-    if not gone:
+    if not gone and least > 0.05:
         return _finding("momentum", hitter, 0.0, due, "the other was not seen to start")
-    at = max(min(touch, gone[0] - 1), 2)
+    at = max(min(touch, gone[0] - 1) if gone else touch, 2)
     before, after = slice(max(at - 4, 0), at + 1), slice(at + 1, at + 5)
     speed = _speed(common[before], one.x[before])
     if abs(speed) < 0.01 or len(common[after]) < 2:
-        return _finding("momentum", hitter, 0.0, due, "the hitter was not seen to come")
+        return _finding("momentum", hitter, 0.0, due, "they were not seen to meet")
     hit = _speed(common[after], two.x[after]) / speed
     left = _speed(common[after], one.x[after]) / speed
     gap = float(apart[at]) - size - abs(speed)
     closest = float(apart[at:].min()) / size
     scores = {
-        f"started {gap:.2f} before it was touched": 1 - 0.5 * max(gap, 0.0) / 0.12,
-        f"moved on with {hit:.2f} of the speed": 0.5 * hit / 0.15,
+        f"apart by {gap:.2f} when the other started": 1 - 0.5 * max(gap, 0.0) / 0.12,
+        f"the other moved on with {hit:.2f} of the speed":
+            _within(hit, (least, most if free else np.inf), slack=0.05),
         f"as near as {closest:.2f} of their sizes": 0.5 + (closest - 0.6) / 0.4,
-    }
+    }  # fmt: skip
     if free:
-        masses = [float(np.median(way.side)) ** 3 for way in (one, two)]
-        part = masses[1] / sum(masses)
-        kept = left + hit * masses[1] / masses[0]
+        lost = light / (1 + light), 2 * heavy / (1 + heavy)
         scores |= {
-            f"the hitter kept {left:.2f} of its speed": 0.5 * (1 - left) / (0.4 * part),
-            f"{kept:.2f} of the momentum afterwards": 1 - abs(1 - kept),
+            f"the hitter kept {left:.2f} of its speed": _within(1 - left, lost, slack=0.1),
+            f"they part with {hit - left:.2f} of the speed": _within(hit - left, (0, 1), slack=0.2),
         }
     worst = min(scores, key=lambda said: scores[said])
-    return _finding("momentum", hitter, scores[worst], due, worst)
+    said = next(iter(scores)) if scores[worst] == 1 else worst
+    return _finding("momentum", hitter, scores[worst], due, said)
 
 
-def toppling(way: Way) -> Finding:
+def _within(value: float, ends: tuple[float, float], *, slack: float) -> float:
+    """1 between the ends, 0.5 where it is `slack` outside of them."""
+    outside = max(ends[0] - value, value - ends[1], 0.0)
+    return 1 - 0.5 * outside / slack
+
+
+def toppling(way: Way, *, pushed: bool = False) -> Finding:
     """It falls over: from upright to lying, the faster the farther it leans.
 
     Read from its main axis, so of longish things only. The score is the least of: how far it
-    turns, 0.5 at 50 degrees; that it does not turn back, 0.5 at 25 degrees; that the later half
-    of the turn takes no longer than the earlier.
+    turns, 0.5 at 50 degrees; that it does not turn back, 0.5 at 25 degrees; and, unless another
+    thing `pushed` it, that it gets faster: from 0.6 to 0.9 of the turn in less time than
+    from 0.3 to 0.6, 0.5 at a tenth less.
     """
-    due = "falls over, faster and faster"
+    due = "falls over" if pushed else "falls over, faster and faster"
     if len(way.tilt) < NEEDED:
         return _finding("toppling", way, 0.0, due, "not seen to fall over")
     # An axis has no head: it is followed along the nearer turn.
@@ -434,17 +448,17 @@ def toppling(way: Way) -> Finding:
     if whole < 20:
         return _finding("toppling", way, whole / 100, due, f"leant by {whole:.0f} degrees at most")
     end = int(np.argmax(turned >= 0.9 * whole))
-    begun = int(np.argmax(turned >= 0.1 * whole))
-    half = float(np.interp(0.5 * whole, *_rising(turned[: end + 1], way.frames[: end + 1])))
-    early = half - float(way.frames[max(begun - 1, 0)])
-    late = float(way.frames[end]) - half
+    turn = np.maximum.accumulate(turned[: end + 1])
+    marks = np.interp([0.3 * whole, 0.6 * whole, 0.9 * whole], turn, way.frames[: end + 1])
+    early, late = np.diff(marks).tolist()
     back = whole - float(np.min(turned[end:]))
     scores = {
         f"turned by {whole:.0f} degrees": 0.5 * whole / 50,
         f"turned back by {back:.0f} degrees": 1 - 0.5 * back / 25,
-        f"half of the turn in {early:.1f}, the rest in {late:.1f} frames":
-            float(np.clip(0.5 + (early - late) / max(early + late, 1e-6), 0, 1)),
-    }  # fmt: skip
+    }
+    if not pushed:
+        said = f"the middle of the turn in {early:.1f}, its end in {late:.1f} frames"
+        scores[said] = 0.45 + (early - late) / max(early + late, 1e-6)
     worst = min(scores, key=lambda said: scores[said])
     return _finding("toppling", way, scores[worst], due, worst)
 
@@ -494,12 +508,15 @@ def findings(watched: Watched) -> list[Finding]:
     found = ways(watched)
     told = [whole(way) for way in found]
     graph = watched.shot.scene_graph
+    hits = _hits(graph)
     for event in graph.events:
         for way in (way for way in found if way.entity == event.actor):
             during = way.during(event)
-            several = [law(during, event) for law in _LAWS.get(event.action, ())]
+            pushed = event.action == "topples" and any(event.actor == hit for _, hit in hits)
+            laws = (_pushed,) if pushed else _LAWS.get(event.action, ())
+            several = [law(during, event) for law in laws]
             told += [finding for finding in several if finding is not None]
-    for hitter, other in _hits(graph):
+    for hitter, other in hits:
         falls = any(e.actor == other and e.action == "topples" for e in graph.events)
         ones, others = ([w for w in found if w.entity == name] for name in (hitter, other))
         met = [momentum(one, two, free=not falls) for one in ones for two in others]
@@ -557,6 +574,10 @@ def _topple(way: Way, event: Event) -> Finding:
     return toppling(way)
 
 
+def _pushed(way: Way, event: Event) -> Finding:
+    return toppling(way, pushed=True)
+
+
 def _swing(way: Way, event: Event) -> Finding:
     return swinging(way)
 
@@ -581,6 +602,13 @@ def _down(y: Series) -> tuple[int, int]:
     low = lows[0] if lows else int(np.argmax(y >= y.max() - TREMBLE))
     before = y[: low + 1]
     return int(np.flatnonzero(before <= before.min() + TREMBLE / 2)[-1]), low
+
+
+def _landed(y: Series, low: int) -> int:
+    """The last picture of the flight that begins at `low`, before it is down again."""
+    top = low + int(np.argmin(y[low:]))
+    down = np.flatnonzero(y[top:] >= y[low] - TURN)
+    return top + int(down[0]) - 1 if len(down) else len(y) - 1
 
 
 def _heights(way: Way) -> tuple[list[float], bool]:
@@ -628,11 +656,6 @@ def _speed(time: NDArray[np.int64], x: Series) -> float:
         return 0.0
     off = time - time.mean()
     return float((off * x).sum() / (off**2).sum())
-
-
-def _rising(values: Series, frames: NDArray[np.int64]) -> tuple[Series, NDArray[np.int64]]:
-    """`values` made to rise, for looking up when one was reached."""
-    return np.maximum.accumulate(values), frames
 
 
 def _span(values: Series) -> float:
