@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from reelwright_core.physics import Camera, CameraPose, PhysicsScene
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 SENSOR = 36.0
 """Millimetres: the width of the picture that a lens draws."""

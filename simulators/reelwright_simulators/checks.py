@@ -22,7 +22,7 @@ from reelwright_simulators.solids import Solid, solid_of
 from reelwright_simulators.surfaces import Box, Form, Round
 from reelwright_simulators.turns import matrix_of_turn, rotation_vectors
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 FALL, BOUNCE, MOMENTUM, PERIOD, RANGE, ROLL = 0.02, 0.05, 0.02, 0.03, 0.02, 0.03
 """How far each law may be missed, as a part of what is expected."""
@@ -963,7 +963,7 @@ def _lands_at(flight: _Flight, low: float, until: float) -> float | None:
     a, b = times[falls[-1]], times[falls[-1] + 1]
     for _ in range(60):
         middle = (a + b) / 2
-        above = float(flight.place(middle)[2]) > low
+        above = float(flight.place(float(middle))[2]) > low
         a, b = (middle, b) if above else (a, middle)
     return float((a + b) / 2)
 

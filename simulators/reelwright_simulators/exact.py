@@ -31,7 +31,7 @@ from reelwright_simulators.solids import Solid, solid_of, way_of
 from reelwright_simulators.surfaces import Box, Drum, Level, Region, Round, Surface, overlap
 from reelwright_simulators.turns import matrix_of_turn, product, turn_between
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 STEP = 1 / 480
 """Seconds at most; rods and springs take shorter ones."""
@@ -729,7 +729,8 @@ class _World:
                 hold = replace(hold, slide=None if holds else _direction(slip, -grip))
             if not hold.slides:
                 self._roll(state, i, normal)
-            self._stands(i, state, mu if hold.slides else np.linalg.norm(grip) / press, slip)
+            rub = mu if hold.slides else float(np.linalg.norm(grip)) / press
+            self._stands(i, state, rub, slip)
             self.holds[i] = hold
         if self.rods:
             self._straighten(state)
@@ -1061,6 +1062,9 @@ class _World:
         """Whether a body touches another's bounding box, or stands on it."""
         mover = self.movers[i]
         half = solid.size / 2
+        far = np.linalg.norm(state.position[i] - position)
+        if far > (mover.solid.reach + solid.reach) * (3 if solid.body.shape.kind == "mesh" else 1):
+            return False
         if solid.body.shape.kind == "mesh":
             half = np.full(3, 1.5 * solid.size[2])
         axes = matrix_of_turn(turn)

@@ -20,7 +20,7 @@ from reelwright_simulators.solids import Solid, way_of
 from reelwright_simulators.surfaces import overlap
 from reelwright_simulators.turns import matrix_of_turn, product
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 WHEELBASE = 0.6
 """Of the car's length."""

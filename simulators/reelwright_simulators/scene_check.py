@@ -23,7 +23,7 @@ from reelwright_simulators.cameras import extrinsic, intrinsic, view
 from reelwright_simulators.solids import Solid, solid_of
 from reelwright_simulators.surfaces import Box, overlap
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 SMALLEST, LARGEST = 1e-3, 100.0
 """Metres that a thing may measure."""
@@ -334,6 +334,7 @@ def _beneath(scene: PhysicsScene, cloth: Cloth) -> bool:
 def _unseen(scene: PhysicsScene, solids: list[Solid]) -> list[str]:
     """Things of the shot that no camera sees in any frame."""
     ways = _ways(scene, solids)
+    cameras = ", ".join(repr(camera.id) for camera in scene.cameras)
     found: list[str] = []
     for thing in scene.things():
         if thing.entity is None or thing.id not in ways:
@@ -343,7 +344,7 @@ def _unseen(scene: PhysicsScene, solids: list[Solid]) -> list[str]:
             x, y, z = places[0]
             found.append(
                 f"no camera sees {thing.id!r} in any frame: it starts at "
-                f"({x:.2f}, {y:.2f}, {z:.2f}) and the cameras are {', '.join(camera.id for camera in scene.cameras)}; "
+                f"({x:.2f}, {y:.2f}, {z:.2f}) and the cameras are {cameras}; "
                 "turn a camera to it or move it"
             )
     return found

@@ -13,7 +13,7 @@ from reelwright_simulators import cutouts
 from reelwright_simulators.blender.inside import materials, sizes
 from reelwright_simulators.turns import matrix_of_angles, turn_of_angles
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True, kw_only=True)

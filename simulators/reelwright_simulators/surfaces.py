@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 Region = tuple[int, ...]
 Way = Callable[[float], tuple[Array, Array]]
 """Time to a position [3] and a rotation matrix [3, 3]."""
