@@ -29,6 +29,7 @@ from reelwright_core.story import FrameSpan, Shot, Storyboard
 from reelwright_core.takes import Artifact, ShotResult, Take
 from reelwright_core.video import open_video, read_video, video_packets, write_video
 from reelwright_editing.pages import environment
+from reelwright_editing.simulated import SimulatedTake, simulated_take
 
 _PICTURE_AT_MOST = 320
 """Pixels that an embedded picture or preview is wide or high at most."""
@@ -53,6 +54,8 @@ class _FilmedShot:
     """The first picture of each clip, by the clip's sha256."""
     previews: Mapping[str, _Preview]
     """Sketches as browsers can play them, by the sketch's sha256."""
+    simulated: Mapping[int, SimulatedTake]
+    """What was simulated for a take, by its number."""
 
     def sketch_is_new(self, take: Take) -> bool:
         """Whether no earlier take has the same sketch."""
@@ -138,7 +141,18 @@ def _filmed(
                 if preview is not None:
                     previews[take.sketch.video.sha256] = preview
                     room -= len(preview.video)
-        yield _FilmedShot(shot=shot, result=result, posters=posters, previews=previews)
+        found_simulated = {
+            take.number: told
+            for take in result.takes
+            if (told := simulated_take(shot, take, run)) is not None
+        }
+        yield _FilmedShot(
+            shot=shot,
+            result=result,
+            posters=posters,
+            previews=previews,
+            simulated=found_simulated,
+        )
 
 
 def _poster(clip: Path) -> str:
