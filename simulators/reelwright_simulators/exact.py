@@ -29,12 +29,13 @@ from reelwright_core.physics import (
 from reelwright_simulators.profile import Ride, RideError
 from reelwright_simulators.solids import Solid, solid_of, way_of
 from reelwright_simulators.surfaces import Box, Drum, Level, Region, Round, Surface, overlap
-from reelwright_simulators.turns import matrix_of_turn, product, turn_between
+from reelwright_simulators.turns import cross, matrix_of_turn, product, turn_between
 
 Array = NDArray[np.floating]
 
-STEP = 1 / 480
-"""Seconds at most; rods and springs take shorter ones."""
+STEP, CURVED = 1 / 120, 1 / 480
+"""Seconds at most, of what is exact in any step, and of slides and edges; rods and springs take
+shorter ones."""
 REST = 3e-3
 """m/s: a bounce that leaves more slowly is no bounce any more; it would rise half a micrometre."""
 TOUCH = 1e-9
@@ -233,7 +234,7 @@ class _World:
             axis = solid.turned[:, 2]
             if (
                 abs(axis @ np.array(body.velocity)) > 1e-9
-                or np.linalg.norm(np.cross(axis, body.spin)) > 1e-9
+                or np.linalg.norm(cross(axis, np.array(body.spin))) > 1e-9
             ):
                 raise NotCoveredError(f"the cylinder {body.id!r} does not move straight across")
         return _Mover(
@@ -430,7 +431,8 @@ class _World:
                 position, _ = surface.way(self.time)
                 speed = max(speed, float(np.abs(surface.velocity(position, self.time)).max()))
         small = min((m.radius or m.solid.size.min() / 2 for m in self.movers), default=1.0)
-        step = min(self.longest, self.leaving)
+        bent = any(hold.slides or sum(map(abs, hold.region)) > 1 for hold in self.holds.values())
+        step = min(self.longest, self.leaving, CURVED if bent else STEP)
         return max(min(step, 0.25 * small / speed if speed > 0 else step), 1e-6)
 
     def _step(self, state: _State, step: float) -> _State:
@@ -505,13 +507,13 @@ class _World:
         if mover.rolls:
             _, normal, _ = hold.surface.nearest(position, time)
             bend = hold.surface.bend(position, velocity, time)
-            slip = velocity - mover.radius * np.cross(spin, normal)
+            slip = velocity - mover.radius * cross(spin, normal)
         else:
             normal, bend, slip = np.array([0.0, 0.0, 1.0]), np.zeros(3), velocity
         press = -float(normal @ pull) - float(bend @ velocity)
         slip = slip - normal * (normal @ slip)
         along = pull - normal * (normal @ pull)
-        turning = mover.radius * np.cross(spin, bend - mover.fade * normal)
+        turning = mover.radius * cross(spin, bend - mover.fade * normal)
         turning = turning - normal * (normal @ turning)
         share = 1.0 if math.isinf(mover.inertia) else mover.inertia / (1 + mover.inertia)
         return press, normal, bend, slip, -share * (along - turning)
@@ -531,7 +533,7 @@ class _World:
             friction = grip
         spin = np.zeros(3)
         if mover.rolls:
-            spin = -np.cross(normal, friction) / (mover.inertia * mover.radius)
+            spin = -cross(normal, friction) / (mover.inertia * mover.radius)
             spin -= mover.fade * state.spin[i]
         return pull + normal * press + friction, spin
 
@@ -748,7 +750,7 @@ class _World:
             state.velocity[i] = 0.0
             return
         about = normal * (normal @ state.spin[i])
-        state.spin[i] = np.cross(normal, state.velocity[i]) / mover.radius + about
+        state.spin[i] = cross(normal, state.velocity[i]) / mover.radius + about
 
     def _stands(self, i: int, state: _State, rub: float, slip: Array) -> None:
         """Refuses a block that friction would topple: its foot must hold the push."""
@@ -875,7 +877,7 @@ class _World:
             return
         slip = state.velocity[i] - surface.velocity(point, time)
         if mover.rolls:
-            slip = slip - mover.radius * np.cross(state.spin[i], normal)
+            slip = slip - mover.radius * cross(state.spin[i], normal)
         slip = slip - normal * (normal @ slip)
         size = float(np.linalg.norm(slip))
         if size < 1e-12:
@@ -890,7 +892,7 @@ class _World:
         state.velocity[i] += impulse / mover.mass
         if mover.rolls:
             lever = mover.mass * mover.inertia * mover.radius
-            state.spin[i] -= np.cross(normal, impulse) / lever
+            state.spin[i] -= cross(normal, impulse) / lever
 
     def _knock(self, state: _State, a: int, b: int, normal: Array, time: float) -> None:
         """The impulse of two free balls."""
@@ -910,8 +912,8 @@ class _World:
         slip = (
             state.velocity[a]
             - state.velocity[b]
-            - one.radius * np.cross(state.spin[a], normal)
-            - other.radius * np.cross(state.spin[b], normal)
+            - one.radius * cross(state.spin[a], normal)
+            - other.radius * cross(state.spin[b], normal)
         )
         slip = slip - normal * (normal @ slip)
         size = float(np.linalg.norm(slip))

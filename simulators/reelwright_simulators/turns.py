@@ -26,10 +26,17 @@ def turn_of_angles(angles: Sequence[float]) -> Array:
     return product(np.array(about_z), product(np.array(about_y), np.array(about_x)))
 
 
+def cross(a: Array, b: Array) -> Array:
+    """The cross product of two [3]; numpy's own takes ten times as long for so few numbers."""
+    p, q, r = a.tolist()
+    x, y, z = b.tolist()
+    return np.array([q * z - r * y, r * x - p * z, p * y - q * x])
+
+
 def product(a: Array, b: Array) -> Array:
     """The turn `b`, then the turn `a`; quaternions [..., 4]."""
-    w, x, y, z = np.moveaxis(a, -1, 0)
-    p, q, r, s = np.moveaxis(b, -1, 0)
+    w, x, y, z = (a[..., i] for i in range(4))
+    p, q, r, s = (b[..., i] for i in range(4))
     return np.stack(
         [
             w * p - x * q - y * r - z * s,
