@@ -6,6 +6,7 @@ ReelwrightError                 1  the film could not be made
 │   ├── StoryboardError            a storyboard file that does not fit its schema
 │   ├── SceneError                 a physics scene's file that does not fit its schema
 │   ├── GraphError                 a graph file that cannot be built
+│   ├── FormulaError               a temporal formula that cannot be read or decided
 │   ├── SettingsError              an unknown or unfit setting
 │   ├── ModelError                 a model that is missing or cannot do what is asked
 │   └── RunFolderError             a run folder that cannot be used
@@ -36,6 +37,10 @@ class InputError(ReelwrightError):
 
 class ScriptError(InputError):
     """The script cannot be read or nothing in it can be filmed."""
+
+
+class FormulaError(InputError):
+    """A temporal formula cannot be read, or has more in it than can be decided."""
 
 
 class SettingsError(InputError):

@@ -1,0 +1,1 @@
+"""Temporal logic over a clip: formulas, monitors, exact probabilities, propositions, a critic."""
