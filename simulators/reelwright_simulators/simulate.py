@@ -36,6 +36,7 @@ from reelwright_simulators.blender import find, worker
 from reelwright_simulators.blender.find import Blender
 from reelwright_simulators.blender.worker import Limits, OnProgress
 from reelwright_simulators.passes import MOST_LABELS, SketchFiles, labels, sketch_files
+from reelwright_simulators.sandbox.scripts import Script, scene_in
 
 Quality = Literal["draft", "preview", "final"]
 """Workbench; Cycles with 2 samples; Cycles with 4."""
@@ -84,6 +85,7 @@ def simulate(
     base: Path | None = None,
     place: Frames | None = None,
     strict: bool = False,
+    script: Script | None = None,
     limits: Limits | None = None,
     on_progress: OnProgress | None = None,
     stopping: threading.Event | None = None,
@@ -93,7 +95,9 @@ def simulate(
     `exact` and, where it can, `auto` take the motion of solid bodies from the exact integrator,
     else Blender's solvers move them. `base` is where the scene's mesh files are. `place` is the
     picture behind a scene whose sky is one, uint8 [height, width, 3]. A law that is broken is a
-    failed check and a note, or, if `strict`, a `SimulationError`. `on_progress` is told the stage
+    failed check and a note, or, if `strict`, a `SimulationError`. With a `script`, whose scene
+    `scene` is (`sandbox.scripts.scene_of`), that one runs again in its jail and Blender solves what
+    it made; it is kept as `script.py`. `on_progress` is told the stage
     (`solve`, `render`, `sketch`), how many frames are done, and of how many.
 
     Raises `InputError` with all that is wrong with the scene, or for a folder that holds other
@@ -103,7 +107,7 @@ def simulate(
     names = _cameras(scene, cameras)
     _refuse(scene, folder, place=place, base=base)
     blender = find.required()
-    exactly = exact.solve(scene) if engine != "blender" else None
+    exactly = exact.solve(scene) if engine != "blender" and script is None else None
     if engine == "exact" and exactly is not None and not exactly.covered:
         raise InputError(
             f"the exact integrator cannot move this scene: {exactly.why}; use `engine: auto`"
@@ -112,6 +116,7 @@ def simulate(
         scene=scene,
         exactly=exactly if exactly is not None and exactly.covered else None,
         blender=blender,
+        script=script,
         limits=limits or default_limits(scene, len(names)),
         on_progress=on_progress,
         stopping=stopping,
@@ -121,6 +126,7 @@ def simulate(
         put_files(scene, request, base=base, place=place)
         substeps = work.substeps(request.with_name("tries"))
         answer = work.rendered(request, names, quality, substeps)
+        scene = work.scene
         found = work.laws(answer)
         if strict:
             _strict(found.checks)
@@ -151,6 +157,8 @@ def simulate(
         write_json(aside / "simulation.json", simulation.data())
         write_scene(aside / "scene.yaml", scene)
         write_text(aside / "checks.md", checks_table(simulation))
+        if script is not None:
+            write_text(aside / "script.py", script.text)
     end = time.monotonic()
     return Simulated(
         folder=folder,
@@ -248,12 +256,13 @@ class _Work:
         scene: PhysicsScene,
         exactly: exact.Exact | None,
         blender: Blender,
+        script: Script | None,
         limits: Limits,
         on_progress: OnProgress | None,
         stopping: threading.Event | None,
     ):
         self.scene, self.exactly = scene, exactly
-        self.blender, self.limits = blender, limits
+        self.blender, self.script, self.limits = blender, script, limits
         self.on_progress, self.stopping = on_progress, stopping
         self.notes: list[str] = list(exactly.notes) if exactly else []
 
@@ -291,6 +300,19 @@ class _Work:
         self, folder: Path, cameras: Sequence[str], quality: Quality, substeps: int | None
     ) -> dict[str, Any]:
         """The answer of the request that films it; its pictures are in `folder`."""
+        if self.script is not None:
+            answer = self.script.run(
+                self.script.request(
+                    folder, "script", substeps=substeps, quality=quality, cameras=list(cameras)
+                ),
+                folder,
+                limits=self.limits,
+                blender=self.blender,
+                on_progress=self.on_progress,
+                stopping=self.stopping,
+            )
+            self.scene = scene_in(answer)
+            return answer
         request = {
             "job": "render",
             "scene": self.scene.data(),

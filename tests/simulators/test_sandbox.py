@@ -211,14 +211,18 @@ LIMITS = Limits(seconds=2, cpu=1, memory=1 << 30, file=8 << 20, folder=32 << 20,
 LIMITS_OF_BLENDER = Limits(
     seconds=8, cpu=10, memory=3 << 30, file=8 << 20, folder=32 << 20, files=2000
 )
-LONG = {"blend_subdivisions", "blend_huge_render", "blend_polygons"}
+QUICK_OF_BLENDER = {
+    "blend_image_load", "blend_text_load", "blend_save", "blend_driver", "blend_handler",
+    "blend_render_outside", "blend_url",
+}  # fmt: skip
 
 
 def cases() -> list[Any]:
     found: list[Any] = []
     for jail in JAILS:
         for path in HOSTILE:
-            slow = path.stem in LONG or jail is not JAILS[0]
+            slow = in_blender(path) and path.stem not in QUICK_OF_BLENDER
+            slow = slow or jail is not JAILS[0]
             marks = [pytest.mark.long] if slow else []
             found.append(pytest.param(jail, path, id=f"{jail.name}-{path.stem}", marks=marks))
     return found
@@ -246,17 +250,25 @@ def test_no_hostile_script_gets_out(
     assert str(Path(find.__file__).parent) not in reason
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in HOSTILE if told(path, "alone") and not in_blender(path)],
-    ids=lambda path: path.stem,
-)  # fmt: skip
+def harmful() -> list[Any]:
+    return [
+        pytest.param(path, id=path.stem, marks=[pytest.mark.long] if in_blender(path) else [])
+        for path in HOSTILE
+        if told(path, "alone")
+    ]
+
+
+@pytest.mark.parametrize("path", harmful())
 def test_without_a_jail_the_same_scripts_do_harm(
     path: Path, outside: Outside, tmp_path: Path
 ) -> None:
     """Else the test above would show nothing."""
     folder = tmp_path / "job"
     before = outside.seen()
-    reason = what_came(path, outside, folder, NO_JAIL, LIMITS)
+    if in_blender(path) and find.find() is None:
+        pytest.skip("Blender is not installed")
+    limits = LIMITS_OF_BLENDER if in_blender(path) else LIMITS
+    reason = what_came(path, outside, folder, NO_JAIL, limits)
     assert told(path, "alone") in broken(outside, before, folder, reason), reason
 
 

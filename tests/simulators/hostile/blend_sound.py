@@ -2,7 +2,7 @@
 
 # blender
 # lint: `load`
-# jail: annot|no sound
+# jail: annot|no sound|Unable
 import bpy
 
 held = bpy.data.sounds.load("OUTSIDE/secret")

@@ -67,6 +67,11 @@ def built() -> Any:
     return _stage.built
 
 
+def ran() -> bool:
+    """Whether the script has called `run`."""
+    return _stage.ran
+
+
 def frames() -> int:
     """How many frames the shot has; the shot decides, not the script."""
     return _stage.scene["frames"]
@@ -407,8 +412,9 @@ def camera(position, look_at, *, lens=35.0, moves=(), id=None) -> None:
 def run() -> dict[str, Any]:
     """The last helper to call: hands the scene over to be simulated and rendered.
 
-    Where the script uses `bpy`, it returns the Blender objects by id, for what no helper does; new
-    objects that `bpy` makes count as things that only stand there, by their names.
+    It returns the Blender objects by id. For what no helper does, a script may `import bpy` and,
+    after run(), change their looks, or add objects of its own: those count as things that only
+    stand there, or follow their keyframes, and get ids by their names. Frame f is Blender's f + 1.
     """
     if _stage.ran:
         raise SceneError("run() was called before; call it once, after all other helpers")
