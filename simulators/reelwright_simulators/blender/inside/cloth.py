@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import bmesh
 import bpy
 import forces
@@ -20,10 +22,15 @@ FABRICS = {
     "leather": (0.45, 60.0, 40.0, 12.0),
     "rubber": (0.4, 8.0, 4.0, 0.8),
 }
-WIND = 0.32
+WIND = 2.0
 """m/s² that cotton gains, times the square of the wind's m/s, where it faces the wind."""
 _POINT_FORCE = 0.02
 """Blender's own factor from a wind's strength, times m², to a force."""
+_PACE = 0.001
+"""Blender's cloth moves by so much of every acceleration in a frame, whatever the rate: one of its
+frames is the square root of it long, in seconds."""
+RIPPLE = 0.012
+"""Of its width, a hung sheet waves at first: a flat one would stand in its plane."""
 FLUTTER = 0.35
 """Of a wind's strength is in its eddies."""
 
@@ -40,7 +47,8 @@ def sheet(cloth):
         row = []
         for i in range(across + 1):
             x, y = (i / across - 0.5) * wide, (j / down - 0.5) * high
-            row.append(mesh.verts.new((x, y, 0.0) if cloth["lies"] else (x, 0.0, y)))
+            off = _ripple(cloth, i / across, j / down) if cloth["pins"] != "none" else 0.0
+            row.append(mesh.verts.new((x, y, off) if cloth["lies"] else (x, off, y)))
         rows.append(row)
     for j in range(down):
         for i in range(across):
@@ -67,6 +75,15 @@ def sheet(cloth):
     return made
 
 
+def _ripple(cloth, u, v):
+    """How far a point of a hung sheet, at 0..1 from left and from below, is out of its plane."""
+    free = {"left": u, "right": 1 - u, "top": 1 - v, "top corners": 1 - v}.get(
+        cloth["pins"], 16 * u * (1 - u) * v * (1 - v)
+    )
+    wave = math.sin(9.0 * u + 5.0 * v) + 0.5 * math.sin(17.0 * u - 11.0 * v + 1.0)
+    return RIPPLE * max(cloth["size"]) * free * wave
+
+
 def _is_pinned(pins, i, j, across, down):
     side, end = i in (0, across), j in (0, down)
     return {
@@ -85,7 +102,7 @@ def collide(built):
     for thing in [*solid, *([built.ground] if built.ground else [])]:
         thing.modifiers.new("collision", "COLLISION")
         settings = thing.collision
-        settings.thickness_outer = 0.008
+        settings.thickness_outer = 0.004
         settings.thickness_inner = 0.1
         settings.cloth_friction = 12.0
         settings.damping = 0.3
@@ -98,14 +115,14 @@ def hang(built, cloth):
     modifier = made.modifiers.new("cloth", "CLOTH")
     settings, touch = modifier.settings, modifier.collision_settings
     mass, stretch, shear, bend = FABRICS[cloth["fabric"]]
-    settings.quality = 7
+    _pace(settings, built.fps, 8)
     settings.mass = mass
     settings.tension_stiffness = settings.compression_stiffness = stretch
     settings.shear_stiffness, settings.bending_stiffness = shear, bend
     settings.tension_damping = settings.compression_damping = 2.0
     settings.shear_damping, settings.bending_damping = 2.0, 0.2
     windy = any(force["kind"] == "wind" for force in built.scene["forces"])
-    settings.air_damping = 10.0 if windy else 1.0
+    settings.air_damping = 1.0 if windy else 0.3
     if "pins" in made.vertex_groups:
         settings.vertex_group_mass = "pins"
     edge = max(cloth["size"]) / cloth["detail"]
@@ -115,7 +132,7 @@ def hang(built, cloth):
     touch.self_distance_min = min(0.008, 0.25 * edge)
     touch.self_friction = 2.0
     area = cloth["size"][0] * cloth["size"][1] / len(made.data.vertices)
-    strength = WIND * FABRICS["cotton"][0] / (_POINT_FORCE * area)
+    strength = _PACE * WIND * FABRICS["cotton"][0] / (_POINT_FORCE * area)
     settings.effector_weights.collection = forces.collection(
         cloth["id"], built, wind=strength, flutter=FLUTTER
     )
@@ -127,34 +144,51 @@ def hang(built, cloth):
     return first
 
 
+def _pace(settings, fps, least):
+    """Sets the pace of real time, in at least so many steps a frame.
+
+    Blender adds up the steps in single precision; for some numbers it takes one more than asked.
+    """
+    settings.time_scale = pace = 1 / (fps * math.sqrt(_PACE))
+    for steps in range(least, 2 * least):
+        step, whole = np.float32(pace) / np.float32(steps), np.float32(pace)
+        done, count = np.float32(0), 0
+        while done < whole:
+            done, count = done + step, count + 1
+        if count == steps:
+            break
+    settings.quality = steps
+
+
 def soften(built, made):
     """Makes a body of the scene soft; the frame of Blender in which its simulation starts."""
     thing, soft = made.object, made.body["soft"]
     _skin(made)
     modifier = thing.modifiers.new("soft", "CLOTH")
     settings, touch = modifier.settings, modifier.collision_settings
-    settings.quality = 12
+    _pace(settings, built.fps, 16)
     settings.mass = 0.1
-    stiff = 2.0 + 40.0 * soft * soft
+    # In Blender's unit, against a weight of 0.001: rubber is hardly dented by it, jelly is.
+    stiff = 2.0 * soft**1.8
     settings.tension_stiffness = settings.compression_stiffness = stiff
-    settings.shear_stiffness = 0.5 * stiff
-    settings.bending_stiffness = 0.05 + 8.0 * soft * soft
-    settings.tension_damping = settings.compression_damping = settings.shear_damping = 0.6
-    settings.bending_damping = 0.2
+    settings.shear_stiffness, settings.bending_stiffness = 0.5 * stiff, 0.06 * stiff
+    damping = 0.05 + 0.5 * soft
+    settings.tension_damping = settings.compression_damping = settings.shear_damping = damping
+    settings.bending_damping = 0.1
     settings.air_damping = 0.0
     settings.use_internal_springs = True
     settings.internal_spring_max_length = 0.0
     settings.internal_spring_max_diversion = 0.8
-    settings.internal_tension_stiffness = settings.internal_compression_stiffness = 0.6 + 8.0 * soft
+    settings.internal_tension_stiffness = settings.internal_compression_stiffness = 0.5 * stiff
     settings.use_pressure = True
     settings.uniform_pressure_force = 0.0
     settings.use_pressure_volume = False
-    settings.pressure_factor = 4.0 + 20.0 * soft
+    settings.pressure_factor = 0.3 * stiff
     touch.collision_quality = 5
-    touch.distance_min = 0.01
+    touch.distance_min = 0.006
     touch.use_self_collision = False
     area = sum(face.area for face in thing.data.polygons) / len(thing.data.vertices)
-    strength = 0.1 * WIND * settings.mass / (_POINT_FORCE * area)
+    strength = 0.1 * _PACE * WIND * settings.mass / (_POINT_FORCE * area)
     settings.effector_weights.collection = forces.collection(made.id, built, wind=strength)
     modifier.point_cache.frame_start, modifier.point_cache.frame_end = 1, built.frames
     smooth = thing.modifiers.new("smooth", "SUBSURF")

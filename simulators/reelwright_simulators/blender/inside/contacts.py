@@ -150,7 +150,7 @@ def _gaps(a, b):
     near = np.flatnonzero(apart < 0.05 + speed)
     if not len(near):
         return None
-    gaps, spots = np.maximum(apart, 0.05), a.positions + between / 2
+    gaps, spots = np.full(len(apart), np.inf), a.positions + between / 2
     if a.radius and b.radius:
         along = between / np.maximum(np.linalg.norm(between, axis=1, keepdims=True), 1e-9)
         return apart, a.positions + along * a.radius
@@ -228,13 +228,16 @@ def _meetings(a, b, gaps, spots, rate, cuts):
     """Contacts of one pair: where its gap closes, also between two steps."""
     before = np.concatenate([gaps[:1], gaps[:-1]])
     after = np.concatenate([gaps[1:], gaps[-1:]])
-    step = np.maximum(before - gaps, after - gaps)
+    near = np.isfinite(before) & np.isfinite(gaps) & np.isfinite(after)
+    step = np.zeros_like(gaps)
+    step[near] = np.maximum(before[near] - gaps[near], after[near] - gaps[near])
     dips = (gaps <= before) & (gaps < after) & (gaps < 0.6 * step + TOUCH)
     met = (gaps < TOUCH) | dips
     found, touching = [], False
     for t in np.flatnonzero(met | (gaps > APART)):
         if met[t] and not touching:
-            speed = 0.0 if t < 2 else float((gaps[t - 2] - gaps[t - 1]) * rate)
+            known = t > 1 and np.isfinite(gaps[t - 2 : t]).all()
+            speed = float((gaps[t - 2] - gaps[t - 1]) * rate) if known else 0.0
             found.append(
                 {
                     "frame": int(-(-t // cuts)),
