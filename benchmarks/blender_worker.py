@@ -5,9 +5,9 @@
 Two small scenes, a ball that bounces and a flag in the wind, are solved and filmed (96x64, 2
 samples) by a fresh process for each request and by a warm one. Figures are medians over the
 repeats of one run; the first request of a warm process, which pays for its start, is told apart.
-CPU seconds are Blender's own, of all its threads. Then one warm process takes many scenes, every
-tenth with smoke; its resident memory is read after each, and told as what it grows by in a scene:
-the slope of a straight line through the second half.
+CPU seconds are Blender's own, of all its threads. Then one warm process takes many scenes, first
+without and then, in another one, with smoke in every tenth; its resident memory is read after each.
+What it grows by in a scene is the slope of a straight line through the second half.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ def main() -> None:
     print(f"scenes of {told.frames} frames, {SIZE[0]}x{SIZE[1]}, seeds 0 to {told.scenes - 1}\n")
     with tempfile.TemporaryDirectory() as folder:
         starts(Path(folder), told.repeats, told.frames)
-        memory(Path(folder), told.scenes, told.frames)
+        for smoke in (False, True):
+            memory(Path(folder), told.scenes, told.frames, smoke=smoke)
 
 
 def starts(folder: Path, repeats: int, frames: int) -> None:
@@ -105,14 +106,14 @@ def starts(folder: Path, repeats: int, frames: int) -> None:
         row(f"{kind}, warm, later ones", *medians(later))
 
 
-def memory(folder: Path, scenes: int, frames: int) -> None:
+def memory(folder: Path, scenes: int, frames: int, *, smoke: bool) -> None:
     """The resident memory of one process after each scene."""
-    print()
+    print("\none process, balls and flags" + (", every tenth scene smoke" if smoke else ""))
     sizes: list[float] = []
     pids: set[int | None] = set()
     with worker.Warm(scenes=scenes + 1) as warm:
         for seed in range(scenes):
-            kind = "smoke" if seed % 10 == 9 else ("ball", "flag")[seed % 2]
+            kind = "smoke" if smoke and seed % 10 == 9 else ("ball", "flag")[seed % 2]
             warm.run(request(kind, seed, frames), folder=folder)
             pids.add(warm.pid)
             sizes.append(resident(warm.pid))
