@@ -32,6 +32,7 @@ from reelwright_core.story import Shot, Storyboard
 from reelwright_core.takes import Artifact, ShotResult
 from reelwright_graphs import conditions
 from reelwright_graphs.events import Event
+from reelwright_graphs.filmed_together import with_scene
 from reelwright_graphs.graph_file import END as LAST
 from reelwright_graphs.graph_file import GIVEN, GraphFile, NodeLine
 from reelwright_graphs.graph_file import START as FIRST
@@ -208,8 +209,9 @@ def _shot_runner(line: NodeLine, context: Context, limits: Limits) -> Callable[[
         return begun[key]
 
     async def filmed(board: Storyboard, kept: Any, shot: Shot) -> ShotResult:
+        shared = await asyncio.to_thread(with_scene, board, shot, context)
         start: State = {
-            "shot": shot.model_dump(mode="json"),
+            "shot": shared.model_dump(mode="json"),
             "take": 1,
             "prompt": shot.prompt,
             "takes": [],

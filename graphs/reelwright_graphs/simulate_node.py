@@ -80,11 +80,9 @@ class SimulateNode(ShotNode):
         if not self._wanted(shot):
             return plain
         work = _Work(self, inputs)
-        scene = work.scene()
-        if scene is None:
-            return self._plain(plain, work.notes)
         try:
-            return work.outputs(scene)
+            scene = work.scene()
+            return self._plain(plain, work.notes) if scene is None else work.outputs(scene)
         except (SimulationError, InputError) as error:
             work.warn(f"not simulated, its sketch is painted by the plain plan: {error}")
             return self._plain(plain, work.notes)
@@ -151,7 +149,8 @@ class _Work:
             self.warn(note)
         if planned.scene is None:
             self.warn(f"not simulated: {planned.why or 'nothing physical happens in it'}")
-        return planned.scene
+            return None
+        return seen_by(planned.scene, self.shot.view)
 
     def outputs(self, scene: PhysicsScene) -> SimulateNode.Outputs:
         """What comes of `scene`, by the best means that are there."""
@@ -346,6 +345,16 @@ def again(node: ShotNode, inputs: Any, sketch: Sketch) -> Sketch:
             artifact = node.keep(inputs, file, lambda path, kept=kept: shutil.copyfile(kept, path))
         shown[name] = artifact
     return sketch.model_copy(update=dict(shown))
+
+
+def seen_by(scene: PhysicsScene, view: str | None) -> PhysicsScene:
+    """The scene with that camera alone, or its first; `InputError` if there is none."""
+    try:
+        camera = scene.camera(view)
+    except KeyError:
+        there = ", ".join(camera.id for camera in scene.cameras)
+        raise InputError(f"`view` is a camera of its scene: {there}; got {view!r}") from None
+    return scene.model_copy(update={"cameras": [camera]})
 
 
 def is_rigid(scene: PhysicsScene) -> bool:

@@ -33,11 +33,16 @@ def read_scene(path: Path) -> PhysicsScene:
 
 def write_scene(path: Path, scene: PhysicsScene) -> None:
     """Writes `scene` as YAML, whole or not at all; what has its default is left out."""
+    write_yaml(path, {"schema": scene.SCHEMA, **plain_scene(scene)})
+
+
+def plain_scene(scene: PhysicsScene) -> dict[str, Any]:
+    """The scene as plain data in which what has its default is left out, and the schema."""
     data = scene.model_dump(mode="json", exclude_defaults=True)
     # Which shape it is must be said, though each shape's class has it as its default.
     for body, told in zip(scene.bodies, data.get("bodies", []), strict=True):
         told["shape"] = {"kind": body.shape.kind, **told["shape"]}
-    write_yaml(path, {"schema": scene.SCHEMA, **data})
+    return data
 
 
 def _plain(data: Any) -> Any:

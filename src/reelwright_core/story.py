@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -273,6 +273,20 @@ class Shot(Record):
     view: EntityId | None = None
     """The camera of the physics scene that it is seen by; none is the first."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _scene_lasts_as_long(cls, given: Any) -> Any:
+        """A scene that does not say its frames, fps and size has those of its shot."""
+        data = cast(dict[str, Any], given) if isinstance(given, dict) else {}
+        scene = data.get("physics")
+        if not isinstance(scene, dict):
+            return given
+        own = {
+            name: data.get(name, cls.model_fields[name].default)
+            for name in ("frames", "fps", "size")
+        }
+        return {**data, "physics": {**own, **cast(dict[str, Any], scene)}}
+
     @property
     def seconds(self) -> Fraction:
         """How long the shot is, exactly."""
@@ -396,6 +410,33 @@ class Storyboard(Stored):
                         f"size, {list(sizes[shot.continues])}, got {list(shot.size)}"
                     )
             sizes[shot.id] = shot.size
+        return self
+
+    @model_validator(mode="after")
+    def _earlier_shots_are_filmed(self) -> Storyboard:
+        earlier: dict[str, Shot] = {}
+        for shot in self.shots:
+            if shot.films is not None:
+                filmed = earlier.get(shot.films)
+                if filmed is None or filmed.films is not None:
+                    there = [id for id, each in earlier.items() if each.films is None]
+                    raise ValueError(
+                        f"`films` of the shot {shot.id!r} is the id of an earlier shot that films "
+                        f"no other{', ' if there else ''}{', '.join(there)}, got {shot.films!r}"
+                    )
+                own, its = ((s.frames, s.fps, s.size) for s in (shot, filmed))
+                if own != its:
+                    raise ValueError(
+                        f"the shot {shot.id!r} films {shot.films!r} and must have its frames, fps "
+                        f"and size, {its}, got {own}"
+                    )
+                there = [camera.id for camera in filmed.physics.cameras] if filmed.physics else []
+                if there and shot.view is not None and shot.view not in there:
+                    raise ValueError(
+                        f"`view` of the shot {shot.id!r} is a camera of {shot.films!r}: "
+                        f"{', '.join(there)}; got {shot.view!r}"
+                    )
+            earlier[shot.id] = shot
         return self
 
     @model_validator(mode="after")

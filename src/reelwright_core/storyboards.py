@@ -17,8 +17,10 @@ from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
+from reelwright_core import physics
 from reelwright_core.errors import InputError, StoryboardError
 from reelwright_core.files import write_text
+from reelwright_core.scene_files import plain_scene
 from reelwright_core.story import (
     Beat,
     Entity,
@@ -50,7 +52,10 @@ _HEADER = """\
 """
 _ALWAYS = ("id", "scene", "text", "prompt", "place", "size", "frames", "fps")
 """Keys of a shot that are written even where they hold their default."""
-_FLOW_KEYS = frozenset({"size", "box", "background_shift", "frames"})
+_FLOW_KEYS = frozenset(
+    {"size", "box", "background_shift", "frames", "position", "rotation", "velocity", "spin", "at",
+     "centre", "source", "look_at", "direction", "towards", "gravity", "top", "horizon"}
+)  # fmt: skip
 _FLOW_MAPS = frozenset({"relations", "events", "left_out", "dialogue", "keyframes", "beats"})
 
 _At = tuple[str | int, ...]
@@ -80,6 +85,8 @@ def storyboard_text(storyboard: Storyboard) -> str:
 
 def _shot(shot: Shot) -> CommentedMap:
     told = shot.model_dump(mode="json", exclude_defaults=True)
+    if shot.physics is not None:
+        told["physics"] = plain_scene(shot.physics)
     whole = shot.model_dump(mode="json", include=set(_ALWAYS))
     fields = [name for name in Shot.model_fields if name in told or name in _ALWAYS]
     return cast(CommentedMap, _styled({name: told.get(name, whole.get(name)) for name in fields}))
@@ -247,6 +254,7 @@ _NAMES: Mapping[type[BaseModel], str] = {
     Layout: "a layout", Track: "a track", Keyframe: "a keyframe", Line: "a line of dialogue",
     LeftOut: "a left-out word", Beat: "a beat",
     Identity: "an identity", LoraFile: "a LoRA file",
+    physics.PhysicsScene: "a physics scene",
 }  # fmt: skip
 
 
@@ -256,9 +264,13 @@ def _problem(fault: Mapping[str, Any], at: _At) -> str:
     kind = fault["type"]
     if kind == "extra_forbidden" and model is not None:
         valid = list(model.model_fields)
-        return f"`{at[-1]}` is not a key of {_NAMES[model]}{_nearest(str(at[-1]), valid)}"
+        return f"`{at[-1]}` is not a key of {_named(model)}{_nearest(str(at[-1]), valid)}"
     if kind == "missing" and model is not None:
-        return f"{_NAMES[model]} needs `{at[-1]}`"
+        return f"{_named(model)} needs `{at[-1]}`"
+    if kind == "union_tag_invalid":
+        allowed = re.findall(r"'([^']*)'", str(fault["ctx"]["expected_tags"]))
+        tag = str(fault["ctx"]["tag"])
+        return f"the `kind` of a `{key}` cannot be {_short(tag)}{_nearest(tag, allowed)}"
     if kind == "literal_error":
         allowed = re.findall(r"'([^']*)'", str(fault["ctx"]["expected"]))
         got = fault["input"]
@@ -274,6 +286,12 @@ def _problem(fault: Mapping[str, Any], at: _At) -> str:
     return f"{where}{message}{got}"
 
 
+def _named(model: type[BaseModel]) -> str:
+    """`a shot`, `an entity`; parts of physics scenes are called as their classes are."""
+    word = model.__name__.lower()
+    return _NAMES.get(model, f"{'an' if word[0] in 'aeiou' else 'a'} {word}")
+
+
 def _nearest(word: str, valid: Sequence[str]) -> str:
     near = difflib.get_close_matches(word, valid, n=1, cutoff=0.5)
     return f"; did you mean `{near[0]}`?" if near else f"; there are: {', '.join(valid)}"
@@ -286,14 +304,19 @@ def _short(value: object) -> str:
 
 def _model_at(at: _At) -> type[BaseModel] | None:
     """The record that lies at `at` of a storyboard, if one does."""
-    model: type[BaseModel] | None = Storyboard
+    models: list[type[BaseModel]] = [Storyboard]
     for part in at:
         if isinstance(part, int):
             continue
-        if model is None or part not in model.model_fields:
-            return None
-        model = next(_models_in(model.model_fields[part].annotation), None)
-    return model
+        # Of several kinds of a thing, such as shapes, a fault's place names the one that is meant.
+        kinds = [m for m in models if "kind" in m.model_fields and len(models) > 1]
+        chosen = [m for m in kinds if m.model_fields["kind"].default == part]
+        if chosen:
+            models = chosen
+            continue
+        fields = [m.model_fields[part] for m in models if part in m.model_fields]
+        models = [model for field in fields for model in _models_in(field.annotation)]
+    return models[0] if models else None
 
 
 def _models_in(annotation: object) -> Iterator[type[BaseModel]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,8 @@ ROOM = 0.08
 """So much of the picture stays free above and beside the action."""
 PAN = 0.3
 """How far a panning camera goes, as a part of the picture's width."""
+ASIDE = math.radians(38)
+"""How far the other cameras stand to a side, or above."""
 SHORTEST = 6
 """Frames."""
 
@@ -71,7 +74,7 @@ def physics_scene(shot: Shot, *, seed: int) -> PhysicsScene | None:
 def plan_physics(shot: Shot, *, seed: int) -> Planned:
     """The same, with the reason where something physical happens that cannot be staged.
 
-    Its one camera, `front`, is level and sees the plane y = 0 so that the ground is where the
+    Its first camera, `front`, is level and sees the plane y = 0 so that the ground is where the
     painted place has it; frames, rate and size are the shot's.
     """
     if not is_physical(shot):
@@ -158,9 +161,12 @@ class _Stage:
             forces=whole.forces[:1],
             ground=Ground(look=_LOOKS.get(shot.place, "plain")),
             sky=_SKIES.get(shot.place, Sky()),
-            cameras=[front_camera(whole, size=shot.size, frames=shot.frames, foot=self.foot,
-                                  move=shot.camera)],
-        )  # fmt: skip
+            cameras=_cameras(
+                front_camera(
+                    whole, size=shot.size, frames=shot.frames, foot=self.foot, move=shot.camera
+                )
+            ),
+        )
 
     # who belongs together ------------------------------------------------------
 
@@ -296,6 +302,26 @@ def _in_motion(whole: Part, scene: PhysicsScene) -> Part | None:
         right=min(max(right), whole.right + most),
         top=min(max(top), 1.5 * whole.top),
     )
+
+
+def _cameras(front: Camera) -> list[Camera]:
+    """`front`, and others that look at the same place from its left, its right and above."""
+    look_at, (x, y, level) = front.views[0].look_at, front.views[0].position
+    far = -y
+    seen_from = {
+        "left": (x - far * math.sin(ASIDE), -far * math.cos(ASIDE), level + 0.2 * far),
+        "right": (x + far * math.sin(ASIDE), -far * math.cos(ASIDE), level + 0.2 * far),
+        "high": (x, -far * math.cos(ASIDE), level + far * math.sin(ASIDE)),
+    }
+    others = [
+        Camera(
+            id=id,
+            lens=LENS,
+            views=[View(position=(round(a, 6), round(b, 6), round(c, 6)), look_at=look_at)],
+        )
+        for id, (a, b, c) in seen_from.items()
+    ]
+    return [front, *others]
 
 
 _ALONE: Sequence[tuple[str, tuple[str, ...], Callable[..., Part]]] = (
