@@ -16,7 +16,7 @@ from reelwright_core.video import Frames
 from reelwright_graphs.events import Event
 
 if TYPE_CHECKING:
-    from reelwright_agents.llm import Call
+    from reelwright_agents.llm import Call, LanguageModel
     from reelwright_agents.physics import Planned
     from reelwright_generators.folder import Fetching
     from reelwright_generators.generator import Facts, Generator
@@ -87,6 +87,16 @@ class Crew:
                         on_call=self._tell,
                     )  # fmt: skip
             return self._scenes[key]
+
+    def scripter(self) -> LanguageModel:
+        """The language model that writes scripts for simulations."""
+        from reelwright_agents.llm import LanguageModel
+
+        told = self.settings.planner
+        return LanguageModel(
+            self.settings.endpoint, model=told.model, temperature=told.temperature,
+            cache=self.cache, on_call=self._tell,
+        )  # fmt: skip
 
     def planner_identity(self) -> object:
         """What a plan depends on besides its inputs."""

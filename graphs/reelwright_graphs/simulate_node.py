@@ -22,6 +22,7 @@ from reelwright_graphs.shot_nodes import ShotNode, told
 if TYPE_CHECKING:
     from reelwright_simulators.blender.find import Blender
     from reelwright_simulators.passes import SketchFiles
+    from reelwright_simulators.sandbox.scripts import Script
 
 Look = Literal["painted", "rendered", "auto"]
 Quality = Literal["draft", "preview", "final"]
@@ -134,6 +135,8 @@ class _Work:
         self.engine = node.context.settings.physics.engine
         self.blender = node._blender()  # pyright: ignore[reportPrivateUsage]
         self.notes: list[str] = []
+        self.script: Script | None = None
+        """What made the scene, where it has to run again for the film."""
 
     def warn(self, text: str) -> None:
         self.notes.append(text)
@@ -150,7 +153,41 @@ class _Work:
         if planned.scene is None:
             self.warn(f"not simulated: {planned.why or 'nothing physical happens in it'}")
             return None
-        return seen_by(planned.scene, self.shot.view)
+        scene = seen_by(planned.scene, self.shot.view)
+        return self._scripted(scene) if self.context.settings.physics.scripts else scene
+
+    def _scripted(self, plain: PhysicsScene) -> PhysicsScene:
+        """The scene of a script that the language model writes; `plain` where none works."""
+        from reelwright_agents.physics.scripter import write_script
+        from reelwright_simulators.sandbox import strongest
+
+        settings, node = self.context.settings, self.node
+        if settings.planner.brain == "offline":
+            self.warn("`physics.scripts` needs a language model: set planner.brain=openai")
+            return plain
+        folder = self.context.store.aside(f"{self.shot.id}-{self.inputs.take}-scripts")
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            made = write_script(
+                self.shot, plain, model=self.context.crew.scripter(),
+                jail=strongest(allow=settings.physics.sandbox), folder=folder,
+                stopping=self.context.stopping,
+            )  # fmt: skip
+            for file in sorted(path for path in folder.iterdir() if path.is_file()):
+                node.keep(
+                    self.inputs, file.name, lambda path, file=file: shutil.copyfile(file, path)
+                )
+        except SimulationError as error:
+            self.warn(f"no script was written for it: {error}")
+            return plain
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        if made.scene is None:
+            self.warn("; ".join(made.notes))
+            return plain
+        self.notes += made.notes
+        self.script = made.script
+        return made.scene
 
     def outputs(self, scene: PhysicsScene) -> SimulateNode.Outputs:
         """What comes of `scene`, by the best means that are there."""
@@ -216,6 +253,7 @@ class _Work:
                 "engine": self.engine,
                 "blender": self.blender.version,
                 "version": SimulateNode.version,
+                **({"script": self.script.text} if self.script else {}),
             }
         )
         store = self.context.store
@@ -242,7 +280,7 @@ class _Work:
         try:
             made = simulate(
                 scene, folder, quality=quality, base=self.context.run, place=self._place(scene),
-                stopping=self.context.stopping, on_progress=self._on_progress,
+                script=self.script, stopping=self.context.stopping, on_progress=self._on_progress,
             )  # fmt: skip
             simulation = self._kept(made.record, f"store/simulations/{key[:16]}/simulation.json")
             return {

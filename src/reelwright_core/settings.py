@@ -240,6 +240,14 @@ class Physics(_Part):
     what needs none; `planar`: without Blender; `off`: nothing is simulated."""
     quality: Literal["draft", "preview", "final"] = "preview"
     """Of rendered sketches: Workbench, or Cycles with 2 or 4 samples."""
+    scripts: bool = False
+    """Whether the language model of `planner` writes a script for each simulated shot."""
+    sandbox: Annotated[
+        Literal["auto", "landlock", "bubblewrap", "nsjail", "none"],
+        BeforeValidator(lambda value: "none" if value is None else value),
+    ] = "auto"
+    """In what scripts run: `auto` takes the strictest that works; `none` lets them do all that
+    you can do."""
 
 
 class Takes(_Part):

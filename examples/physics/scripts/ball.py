@@ -17,5 +17,5 @@ ball(
 )
 
 light("sun", position=(-3, -4, 6), strength=3)
-camera((0, -4.6, 1.1), (0, 0, 0.7), lens=40)
+camera((0, -4.6, 1.1), (0, 0, 0.7), lens=55)
 run()

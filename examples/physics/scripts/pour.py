@@ -10,9 +10,9 @@ liquid(
     (0, 0, 0.55),
     size=(0.7, 0.7, 1.1),
     source=(0, 0, 0.95),
-    radius=0.07,
+    radius=0.06,
     velocity=(0, 0, -0.8),
-    until=int(frames() * 0.7),
+    until=int(0.8 * fps()),
     detail=40,
 )
 camera((0, -2.2, 0.9), (0, 0, 0.45), lens=45)

@@ -24,7 +24,7 @@ def _worked(act: Callable[[], object]) -> bool:
         return False
 
 
-def _connect(family: int, address: object) -> bool:
+def _connect(family: int, address: tuple[str, int] | str) -> bool:
     with socket.socket(family, socket.SOCK_STREAM) as one:
         one.settimeout(1)
         one.connect(address)
@@ -73,7 +73,7 @@ def main() -> None:
     facts = json.loads(sys.argv[1])
     outside = Path(facts["outside"])
     with contextlib.suppress(OSError):
-        import seccomp
+        import seccomp  # pyright: ignore[reportMissingImports]
 
         seccomp.seal()
     tried: dict[str, Callable[[], object]] = {

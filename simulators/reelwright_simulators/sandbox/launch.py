@@ -19,9 +19,10 @@ import stat
 import struct
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "blender" / "inside"))
-import seccomp
+import seccomp  # pyright: ignore[reportMissingImports]
 
 NOT_SHUT_IN = 97
 
@@ -129,7 +130,7 @@ def _limit(limits: dict[str, list[int]]) -> None:
         resource.setrlimit(kind, (soft, hard))
 
 
-def shut_in(policy: dict) -> None:
+def shut_in(policy: dict[str, Any]) -> None:
     """Takes everything away from this process that `policy` does not leave it."""
     os.closerange(3, 65536)
     # Ignored signals would stay so in what this becomes.

@@ -101,7 +101,7 @@ _SYNTAX = (
     ast.Subscript, ast.Starred, ast.Name, ast.List, ast.Tuple, ast.Slice, ast.NamedExpr,
     ast.Delete, ast.expr_context, ast.boolop, ast.operator, ast.unaryop, ast.cmpop,
 )  # fmt: skip
-_CALLED = {
+_CALLED: dict[type[ast.AST], str] = {
     ast.ClassDef: "a class: write functions and plain values",
     ast.With: "`with`: call the helpers one after another",
     ast.Yield: "`yield`: return a list",

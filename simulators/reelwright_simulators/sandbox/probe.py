@@ -33,7 +33,7 @@ def fault(jail: Jail) -> str | None:
         folder.mkdir()
         (outside / "secret").write_text("secret", encoding="ascii")
         with _served(outside / "socket") as (port, called):
-            facts = {
+            facts: dict[str, object] = {
                 "outside": str(outside), "port": port, "pid": os.getpid(), "memory": 2 * _MEMORY,
                 "variable": _VARIABLE, "tmp": str(top / "made"),
             }  # fmt: skip

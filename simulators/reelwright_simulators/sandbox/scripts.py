@@ -102,9 +102,12 @@ def scene_of(
     """The scene that `script` describes, run in `folder`; nothing is simulated yet.
 
     A script that imports bpy also runs to its end in Blender. Raises `ScriptFault` with all that
-    is to be mended, `NoBlender` where one needs it that is not there.
+    is to be mended.
     """
-    blender = find.required() if script.needs_blender else _python()
+    blender = find.find() if script.needs_blender else _python()
+    if blender is None:
+        told = "`bpy` is not there, and neither is what belongs to it; use the helpers alone"
+        raise ScriptFault(f"the script cannot run here: {told}", told)
     request = script.request(folder, "declare")
     answer = script.run(request, folder, limits=limits, blender=blender, stopping=stopping)
     scene = _scene(answer)
