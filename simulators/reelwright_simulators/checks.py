@@ -198,7 +198,11 @@ class _Way:
         roll = self.solid.roll
         if roll is not None:
             return np.full(len(self.places), roll[0])
-        return np.abs(matrix_of_turn(self.turns)[:, 2]) @ self.solid.size / 2
+        upright, shape = np.abs(matrix_of_turn(self.turns)[:, 2]), self.solid.body.shape
+        if shape.kind == "model" and shape.name == "car":
+            # Its ends are in the air: where a slope changes they may lean below its wheels.
+            return upright[:, 2] * self.solid.size[2] / 2
+        return upright @ self.solid.size / 2
 
     def meetings(self, first: int, last: int) -> list[tuple[int, str]]:
         return [each for each in self.met if first <= each[0] <= last]

@@ -43,7 +43,7 @@ DEEP = 1e-3
 """Metres by which bodies may overlap at frame 0; they are set apart."""
 APART = 1e-3
 """Metres that two bodies part before they can meet anew."""
-EVENTS = 20_000
+EVENTS = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +194,8 @@ class _World:
         self.ties = [tie for tie in self.ties if tie.body >= 0]
         self.rods = [tie for tie in self.ties if tie.held.kind == "rod"]
         self.holds: dict[int, _Hold] = {}
-        self.asleep: set[int] = set()
+        self.asleep: dict[int, Array] = {}
+        # Bodies that stay in a corner, and how fast friction slows their spin there.
         self.leaving = math.inf
         self.contacts: dict[tuple[str, str, int], Contact] = {}
         self.apart: dict[tuple[str, str], float] = {}
@@ -457,7 +458,8 @@ class _World:
         if self.asleep:
             resting = list(self.asleep)
             velocity = velocity.copy()
-            velocity[resting] = pull[resting] = spin[resting] = 0.0
+            velocity[resting] = pull[resting] = 0.0
+            spin[resting] = list(self.asleep.values())
         if self.rods:
             pull = self._rods(state, pull, time)
         whirl = np.concatenate([np.zeros((len(self.movers), 1)), state.spin], axis=1)
@@ -660,6 +662,9 @@ class _World:
         for a, b in self._couples():
             if self._between(following, a, b)[0] < -TOUCH / 10:
                 found.append(between(a, b))
+        for i, rate in self.asleep.items():
+            if float(following.spin[i] @ rate) > 0:
+                found.append(lambda s, _, i=i, rate=rate: -float(s.spin[i] @ rate))
         for i, hold in self.holds.items():
             if i in self.asleep:
                 continue
@@ -926,7 +931,7 @@ class _World:
 
     def _wake(self, i: int) -> None:
         if i in self.asleep:
-            self.asleep.discard(i)
+            del self.asleep[i]
             self.holds.pop(i, None)
 
     def _stay(
@@ -959,8 +964,9 @@ class _World:
             elif into > 1e-9:
                 staying.setdefault(i, []).append((surface, normal))
         for i, found in staying.items():
-            if i not in self.asleep:
-                self._hold(state, i, found, pull[i], time)
+            self.asleep.pop(i, None)
+            self._hold(state, i, found, pull[i], time)
+        self._cornered(state, pairs, time)
         self.leaving = min(leaving)
 
     def _slack(self, state: _State, i: int, normal: Array, time: float) -> bool:
@@ -978,13 +984,8 @@ class _World:
     ) -> None:
         mover = self.movers[i]
         if len(found) > 1:
-            if self._speed(state, i) < 0.02 and _rests([n for _, n in found], pull):
-                state.velocity[i] = state.spin[i] = 0.0
-                self.asleep.add(i)
-                self.holds[i] = _Hold(surface=found[0][0], slide=None, region=())
-                return
-            names = " and ".join(repr(surface.id) for surface, _ in found)
-            raise NotCoveredError(f"{mover.id!r} is pressed against {names} at once")
+            self._pin(state, i, found, pull)
+            return
         surface, normal = found[0]
         if surface.moves:
             raise NotCoveredError(f"{mover.id!r} rides on {surface.id!r}, which moves")
@@ -998,6 +999,53 @@ class _World:
         else:
             hold = replace(hold, slide=_direction(slip, -grip))
         self.holds[i] = hold
+
+    def _cornered(
+        self, state: _State, pairs: list[tuple[int, Surface, float, Array]], time: float
+    ) -> None:
+        """Pins what the friction of one surface presses against another."""
+        for i, surface, _, normal in pairs:
+            hold = self.holds.get(i)
+            if hold is None or hold.surface is surface or i in self.asleep:
+                continue
+            if abs(self._nearing(state, i, surface, normal, time)) > REST / 10:
+                continue
+            pull = self._slope(state, time).velocity[i]
+            into = -float(normal @ pull)
+            if self.movers[i].rolls:
+                bend = surface.bend(state.position[i], state.velocity[i], time)
+                into -= float(bend @ state.velocity[i])
+            if into > 1e-6:
+                _, held, _ = self._gap(state, i, hold.surface, time)
+                found = [(hold.surface, held), (surface, normal)]
+                self._pin(state, i, found, self._pull(state, time)[i])
+
+    def _pin(self, state: _State, i: int, found: list[tuple[Surface, Array]], pull: Array) -> None:
+        """A body that two surfaces hold at once stays there; friction takes its spin."""
+        mover = self.movers[i]
+        names = " and ".join(repr(surface.id) for surface, _ in found)
+        moving = any(surface.moves for surface, _ in found)
+        if moving or float(np.linalg.norm(state.velocity[i])) > 0.02 or not mover.rolls:
+            raise NotCoveredError(f"{mover.id!r} is pressed against {names} at once")
+        state.velocity[i] = 0.0
+        forces: list[Array] = []
+        rubs: list[Array] = []
+        for surface, normal in found:
+            slip = -mover.radius * cross(state.spin[i], normal)
+            size = float(np.linalg.norm(slip))
+            rub = -self._mu(i, surface) * slip / size if size > 1e-9 else np.zeros(3)
+            forces.append(normal + rub)
+            rubs.append(cross(normal, rub))
+        presses = np.linalg.lstsq(np.stack(forces, axis=1), -pull, rcond=None)[0]
+        left = np.stack(forces, axis=1) @ presses + pull
+        if (presses < -1e-9).any() or np.linalg.norm(left) > 1e-6 * np.linalg.norm(pull):
+            raise NotCoveredError(f"{mover.id!r} is pressed against {names} at once")
+        turning = sum((p * r for p, r in zip(presses, rubs, strict=True)), np.zeros(3))
+        rate = -turning / (mover.inertia * mover.radius)
+        if float(np.linalg.norm(state.spin[i])) * mover.radius < 1e-9:
+            state.spin[i] = rate = np.zeros(3)
+        self.asleep[i] = rate
+        self.holds[i] = _Hold(surface=found[0][0], slide=None, region=())
 
     def _press(self, state: _State, couples: list[tuple[int, int, Array]], time: float) -> None:
         """Refuses balls that stay pressed against each other."""
@@ -1170,10 +1218,3 @@ def _direction(slip: Array, pending: Array) -> Array:
     """Where something slips to, or begins to."""
     way = slip if np.linalg.norm(slip) > 1e-9 else pending
     return way / max(float(np.linalg.norm(way)), 1e-300)
-
-
-def _rests(normals: list[Array], pull: Array) -> bool:
-    """Whether forces along the normals alone can hold a body against `pull`."""
-    shares = np.linalg.lstsq(np.stack(normals, axis=1), -pull, rcond=None)[0]
-    left = np.stack(normals, axis=1) @ shares + pull
-    return bool((shares > -1e-9).all() and np.linalg.norm(left) < 1e-6 * np.linalg.norm(pull))

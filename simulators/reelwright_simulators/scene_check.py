@@ -32,7 +32,7 @@ DEEP = 1e-3
 RATIO = 1e4
 """Of the heaviest free body's mass to the lightest's."""
 BODIES = 200
-POLYGONS = 200_000
+POLYGONS = 500_000
 MESH_BYTES = 20_000_000
 GAP = 0.005
 """Metres: what hovers so far above another thing was meant to stand on it."""
