@@ -146,10 +146,22 @@ def _endpoint(settings: Settings) -> Finding:
 def _wanted() -> Iterator[Finding]:
     yield _gpu()
     yield _blender()
+    yield _sandbox()
     ffmpeg = shutil.which("ffmpeg")
     yield Finding(
         name="ffmpeg", ok=True, needed=False, says=ffmpeg or "not on the PATH, and not needed"
     )
+
+
+def _sandbox() -> Finding:
+    """The boundary that scripts run in; a small hostile program tries it now."""
+    from reelwright_simulators.sandbox import strongest
+
+    try:
+        jail = strongest()
+    except ReelwrightError as error:
+        return Finding(name="sandbox", ok=False, needed=False, says=str(error))
+    return Finding(name="sandbox", ok=True, needed=False, says=f"{jail.says}, tried just now")
 
 
 def _blender() -> Finding:
