@@ -306,7 +306,7 @@ class _Motion:
         return found
 
     def _gaps(self, way: _Way) -> Array:
-        """The gap to the nearest thing that stands; of boxes only to level tops."""
+        """The gap to the nearest thing that stands, in every frame; of a block only to tops."""
         gap = way.places[:, 2] - way.foot - self._floor
         roll = way.solid.roll
         if roll is not None:
@@ -316,11 +316,16 @@ class _Motion:
                     far = np.array([_far(solid, form, place) for place in way.places])
                     gap = np.minimum(gap, far - roll[0])
         else:
+            axes = matrix_of_turn(way.turns)
             for solid in self.still:
+                normal, axis = _top(solid)
                 local = (way.places - np.array(solid.body.position)) @ solid.turned
-                beside = (np.abs(local[:, :2]) > solid.size[:2] / 2).any(axis=1)
-                top = way.places[:, 2] - way.foot - solid.body.position[2] - solid.extent[2] / 2
-                gap = np.minimum(gap, np.where(beside, math.inf, np.abs(top)))
+                beside = (np.abs(np.delete(local, axis, 1)) > np.delete(solid.size, axis) / 2).any(
+                    1
+                )
+                reach = np.abs(normal @ axes) @ way.solid.size / 2
+                top = np.abs(local @ solid.turned.T @ normal - solid.size[axis] / 2 - reach)
+                gap = np.minimum(gap, np.where(beside, math.inf, top))
         return gap
 
     def _fit(self, way: _Way, first: int, last: int, *, free: bool = True) -> _Flight | None:
@@ -465,8 +470,7 @@ class _Motion:
         for solid in self.still:
             if solid.body.shape.kind != "block":
                 continue
-            axis = int(np.argmax(solid.turned[2] * np.sign(solid.turned[2])))
-            normal = solid.turned[:, axis] * np.sign(solid.turned[2, axis])
+            normal, axis = _top(solid)
             local = (way.places - np.array(solid.body.position)) @ solid.turned
             inside = (np.abs(np.delete(local, axis, 1)) < np.delete(solid.size, axis) / 2).all(1)
             half = roll[0] if roll else self._half_towards(way, normal)
@@ -970,6 +974,12 @@ def _lands_at(flight: _Flight, low: float, until: float) -> float | None:
         above = float(flight.place(float(middle))[2]) > low
         a, b = (middle, b) if above else (a, middle)
     return float((a + b) / 2)
+
+
+def _top(solid: Solid) -> tuple[Array, int]:
+    """The normal of the side of a box that looks up most, and which of its own axes that is."""
+    axis = int(np.argmax(np.abs(solid.turned[2])))
+    return solid.turned[:, axis] * np.sign(solid.turned[2, axis]), axis
 
 
 def _form(solid: Solid) -> Form | None:
