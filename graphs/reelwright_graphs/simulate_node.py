@@ -103,14 +103,9 @@ class SimulateNode(ShotNode):
 
     def _blender(self) -> Blender | None:
         """The Blender that may be used, if there is one."""
-        from reelwright_simulators.blender.find import NoBlender, find
+        from reelwright_simulators.blender.find import find
 
-        if self.context.settings.physics.engine == "planar":
-            return None
-        try:
-            return find()
-        except NoBlender:
-            return None
+        return None if self.context.settings.physics.engine == "planar" else find()
 
     @property
     def quality(self) -> Quality:

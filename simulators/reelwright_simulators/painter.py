@@ -15,6 +15,7 @@ from PIL import ImageDraw, ImageFont
 
 from reelwright_core.story import Colour, Entity, Layout, Place, Track
 from reelwright_simulators import cutouts
+from reelwright_simulators import plain_solids as solids
 from reelwright_simulators.places import GROUND, SHADOWS, Image, background
 
 SHAPE_COLOURS: Mapping[Colour, tuple[int, int, int]] = MappingProxyType(
@@ -149,6 +150,9 @@ class _Way:
         scale = np.minimum((right - left) / wide, (bottom - top) / high)
         self.wide, self.high = wide * scale, high * scale
         self.x, self.foot = (left + right) / 2, bottom
+        # What toppled lies on its side; what rolls stays on its foot however it is turned.
+        turned = np.array([self.extent(f)[3] for f in range(layout.frames)])
+        self.low = np.minimum(self.foot, turned)
         self.grows = bool(np.ptp(self.high) > 0.2 * self.high.max())
 
     def extent(self, f: int) -> tuple[float, float, float, float]:
@@ -164,12 +168,12 @@ class _Way:
         """Lays the thing's shadow on the ground, fainter the higher it is."""
         height = self.size[1]
         line = ground * height
-        lowest = float(self.foot[f] if self.grows else self.foot.max())
+        lowest = float(self.low[f] if self.grows else self.low.max())
         near = lowest >= line - NEAR_GROUND * height
         if not near and not self.sheds:
             return
         floor = min(lowest, height * 1.1) if near else line
-        above = max(0.0, floor - float(self.foot[f])) / height
+        above = max(0.0, floor - float(self.low[f])) / height
         strength = 0.34 * (1 - above / SHADOW_REACH)
         if strength <= 0.02:
             return
@@ -259,7 +263,13 @@ def _sprite(key: _Key, level: int) -> Sprite:
 
 
 def _shape(key: _Key) -> Image:
-    """A rounded shape with the noun written on it, for a thing without a picture."""
+    """What stands in for a thing without a picture: a plain solid, or its noun on a shape."""
+    solid = solids.picture(key.noun, SHAPE_COLOURS[key.colour] if key.colour else None)
+    return _labelled(key) if solid is None else solid
+
+
+def _labelled(key: _Key) -> Image:
+    """A rounded shape with the noun written on it."""
     fill = SHAPE_COLOURS[key.colour or "grey"]
     dark = 0.3 * fill[0] + 0.59 * fill[1] + 0.11 * fill[2] < 135
     picture = Images.new("RGBA", (128, 96), (0, 0, 0, 0))

@@ -436,8 +436,8 @@ def ramp(cast: Cast, slope: Cast) -> Part:
     """What rolls or slides down a ramp, and on."""
     solid, side = cast.solid, cast.side or 1
     turn = math.radians(20)
-    long, thick = 5.0 * solid.high, 0.12 * solid.high
-    long = max(long, 2.2 * solid.wide)
+    long = max(5.0 * solid.high, 2.2 * solid.wide)
+    thick = 0.048 * long
     sin, cos = math.sin(turn), math.cos(turn)
     # Its upper side ends on the ground: what comes down goes on without a step.
     middle = long / 2 * sin - thick / 2 * cos

@@ -200,7 +200,7 @@ def _scene(form: PhysicsForm, shot: Shot, seed: int) -> PhysicsScene:
     camera = front_camera(room, size=shot.size, frames=shot.frames, foot=foot, move=shot.camera)
     return PhysicsScene.model_validate(
         {
-            "about": shot.prompt,
+            "about": shot.text or shot.prompt,
             "frames": shot.frames,
             "fps": shot.fps,
             "size": shot.size,

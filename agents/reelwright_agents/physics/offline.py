@@ -149,7 +149,7 @@ class _Stage:
     def _filmed(self, whole: Part) -> PhysicsScene:
         shot = self.shot
         return PhysicsScene(
-            about=shot.prompt,
+            about=shot.text or shot.prompt,
             frames=shot.frames,
             fps=shot.fps,
             size=shot.size,
@@ -307,7 +307,7 @@ def _in_motion(whole: Part, scene: PhysicsScene) -> Part | None:
 def _cameras(front: Camera) -> list[Camera]:
     """`front`, and others that look at the same place from its left, its right and above."""
     look_at, (x, y, level) = front.views[0].look_at, front.views[0].position
-    far = -y
+    far = -1.15 * y
     seen_from = {
         "left": (x - far * math.sin(ASIDE), -far * math.cos(ASIDE), level + 0.2 * far),
         "right": (x + far * math.sin(ASIDE), -far * math.cos(ASIDE), level + 0.2 * far),
