@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from reelwright_simulators.sandbox.helper_library import helper_names
+from reelwright_simulators.sandbox.helper_library import helper_names, parsed
 
 CHARACTERS_AT_MOST = 60_000
 NUMBER_AT_MOST = 1_000_000
@@ -132,7 +132,7 @@ class Fault:
 def needs_blender(script: str) -> bool:
     """Whether a script imports what only Blender has."""
     try:
-        tree = ast.parse(script)
+        tree = parsed(script)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return any(
@@ -149,7 +149,7 @@ def lint(script: str) -> list[Fault]:
             Fault(1, f"the script has {len(script)} characters; write {CHARACTERS_AT_MOST} at most")
         ]
     try:
-        tree = ast.parse(script)
+        tree = parsed(script)
         found = sorted(set(_Reader(tree).faults()))
     except SyntaxError as error:
         return [Fault(error.lineno or 1, f"this is no Python: {error.msg}")]
