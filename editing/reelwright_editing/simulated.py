@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from reelwright_core.errors import InputError
@@ -107,11 +108,11 @@ def _follows(
     return told
 
 
-def _centres(layout: Layout, entity: str, instance: int, shot: Shot) -> np.ndarray:
+def _centres(layout: Layout, entity: str, instance: int, shot: Shot) -> NDArray[np.float64]:
     """Of a planned thing, [frames, 2] in parts of the picture's height; NaN outside of it."""
     track = layout.track(entity, instance)
     stretch = shot.size[0] / shot.size[1]
     boxes = np.array([track.at(frame).box for frame in range(layout.frames)])
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    outside = ((centres < 0) | (centres > 1)).any(axis=1)
-    return np.where(outside[:, None], np.nan, centres * (stretch, 1.0))
+    centres[np.any((centres < 0) | (centres > 1), axis=1)] = np.nan
+    return centres * (stretch, 1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -192,7 +192,8 @@ class _Work:
         rendered = self._rendered(scene, rigid=rigid)
         if self.blender is None and not rigid:
             raise SimulationError(f"{_soft(scene)} needs Blender, {self._no_blender()}")
-        if self.blender is None or (not rendered and self.engine == "auto" and _covered(scene)):
+        simple = not rendered and self.engine == "auto" and self.script is None
+        if self.blender is None or (simple and _covered(scene)):
             if rendered or (self.blender is None and not exact.solve(scene).covered):
                 self.warn(f"simulated by the built-in integrator: {self._no_blender()}")
             return self._without_blender(scene)
@@ -260,7 +261,7 @@ class _Work:
         return kept
 
     @contextmanager
-    def _alone(self, key: str) -> Iterator[None]:
+    def _alone(self, key: str) -> Generator[None]:
         name = f"{self.context.run}:{key}"
         with self._lock:
             lock = self._locks.setdefault(name, threading.Lock())

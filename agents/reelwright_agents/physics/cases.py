@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from reelwright_agents.physics import things
 from reelwright_agents.physics.parts import Part, Unstaged
@@ -272,7 +273,7 @@ def collide(hitting: Cast, hit: Cast) -> Part:
             "friction": None if own.rolls else 0.0,
         }
     one = Body.model_validate({**hitting.body(position=(0, 0, 0)).data(), **start})
-    told: dict[str, object] = {"moves": "fixed"} if rooted else {}
+    told: dict[str, Any] = {"moves": "fixed"} if rooted else {}
     if not rooted and not other.rolls:
         # As heavy as what hits it, so that it is seen to move.
         told = {"mass": 1.5 if topples else _mass(one), "friction": 0.9 if topples else 0.15}
