@@ -53,6 +53,8 @@ class Watched:
     things: list[Thing]
     extras: Mapping[str, list[Trace]]
     """What else was found that looks like an entity."""
+    spare: Sequence[Trace] = ()
+    """All that was found and is no planned thing."""
 
     def of(self, entity: str) -> list[Thing]:
         """The planned things of one entity."""
@@ -93,7 +95,12 @@ def assign(
     used = set(given.values())
     spare = [trace for j, trace in enumerate(traces) if j not in used]
     return Watched(
-        shot=shot, layout=layout, frames=frames, things=things, extras=_extras(things, spare)
+        shot=shot,
+        layout=layout,
+        frames=frames,
+        things=things,
+        extras=_extras(things, spare),
+        spare=spare,
     )
 
 

@@ -171,8 +171,8 @@ def _of_order(shot: Shot, layout: Layout, names: Mapping[str, str]) -> Iterator[
             continue
         one, other = graph.events[a], graph.events[b]
         many = graph.entity(one.actor).count > 1
-        earlier = f"{names[one.actor]} {_does(one, many=True)}"
-        after = f"{names[other.actor]} {_does(other, many=graph.entity(other.actor).count > 1)}"
+        earlier = f"{names[one.actor]} {does(one, many=True)}"
+        after = f"{names[other.actor]} {does(other, many=graph.entity(other.actor).count > 1)}"
         yield Asked(
             kind="order",
             text=f"{'Do' if many else 'Does'} {earlier} before {after}?",
@@ -258,7 +258,8 @@ def _bare(entity: Entity) -> str:
     return f"{number}{colour}{noun}"
 
 
-def _does(event: Event, *, many: bool) -> str:
+def does(event: Event, *, many: bool) -> str:
+    """What an event is said to be: `goes to the right`, of many `go to the right`."""
     verb = _VERBS[event.action][0 if many else 1]
     direction = direction_of(event)
     if direction is None or event.action in ("falls", "rises"):

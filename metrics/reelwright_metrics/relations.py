@@ -50,6 +50,26 @@ def held(relation: Relation, watched: Watched) -> tuple[float, str, NDArray[np.b
     return float(np.mean(scores)) if scores else 0.0, words, wrong
 
 
+def held_in(relation: Relation, watched: Watched) -> NDArray[np.float64]:
+    """How surely a relation holds in each picture, 0..1: [pictures], the least over its things.
+
+    NaN where they are not both seen apart; a pair that is seen as one throughout is near each other
+    with 0.6.
+    """
+    least = np.full(len(watched.frames), np.nan)
+    for one, other in _pairs(watched.of(relation.subject), watched.of(relation.object)):
+        boxes = _seen_boxes(one), _seen_boxes(other)
+        seen = holds(relation.kind, *boxes)
+        if relation.kind == "meets":
+            seen = np.minimum(seen, holds("near", *boxes))
+        seen = np.where(_merged(one, other, relation.kind), np.nan, seen)
+        sided = relation.kind in ("left of", "right of", "follows")
+        if not np.isfinite(seen).any() and _touching(one, other) and not sided:
+            seen = np.full(len(seen), 0.6)
+        least = np.fmin(least, seen)
+    return least
+
+
 def holds(kind: RelationKind, one: Boxes, other: Boxes) -> NDArray[np.float64]:
     """How surely `one` stands so to `other` in each picture, 0..1, NaN where one is not seen."""
     x, y = _centre(one, 0) - _centre(other, 0), _centre(one, 1) - _centre(other, 1)

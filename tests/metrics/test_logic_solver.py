@@ -112,7 +112,7 @@ def test_independent_parts_multiply(text: str) -> None:
 
 def test_parts_that_share_a_proposition_stay_together() -> None:
     parts = independent(parse("G a & F b & F(a & c) & F d & (b U e)"))
-    assert [str(part) for part in parts] == ["G a & F(a & c)", "F d", "F b & b U e"]
+    assert [str(part) for part in parts] == ["G a & F(a & c)", "F d", "F b & (b U e)"]
 
 
 def test_nine_dependent_propositions_are_refused_and_independent_ones_are_not() -> None:

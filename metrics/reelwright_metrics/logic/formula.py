@@ -45,7 +45,7 @@ _BINDS: dict[Op, int] = {"->": 0, "|": 1, "&": 2, "U": 3, "W": 3, "!": 4, "X": 4
 class Formula:
     """A formula: an operator and what it is applied to, or the name of a proposition.
 
-    `&` and `|` have two parts or more. `str` gives text that `parse` reads back as the same formula.
+    `&` and `|` have two parts or more. `str` gives text that `parse` reads back as the same.
     """
 
     op: Op
@@ -53,7 +53,7 @@ class Formula:
     name: str = ""
 
     def __str__(self) -> str:
-        """The formula with as few parentheses as its parser needs."""
+        """The formula with few parentheses."""
         return _text(self)
 
     def propositions(self) -> list[str]:
@@ -273,13 +273,9 @@ def _text(formula: Formula) -> str:
         return f"{op}{inner}" if op == "!" or inner.startswith("(") else f"{op} {inner}"
     binds = _BINDS[op]
     if op in ("&", "|"):
-        return f" {op} ".join(_within(part, binds + 1) for part in parts)
-    return f"{_within(parts[0], binds + 1)} {op} {_right(parts[1], op)}"
-
-
-def _right(part: Formula, op: Op) -> str:
-    # `a U b U c` leans to the right, but `a U b W c` mixes two that bind alike.
-    return _within(part, _BINDS[op] + (part.op != op))
+        # Parentheses around `a U b` are not needed here, but few people know that.
+        return f" {op} ".join(_within(part, max(binds + 1, _BINDS["!"])) for part in parts)
+    return f"{_within(parts[0], binds + 1)} {op} {_within(parts[1], binds)}"
 
 
 def _within(part: Formula, binds: int) -> str:

@@ -24,8 +24,10 @@ from typing import Any
 from reelwright_core.errors import FormulaError
 from reelwright_metrics.logic.formula import FALSE, TRUE, Formula, always, eventually, no
 
-STATES = 2000
+STATES = 500
 """States of a monitor that are made before it is given up."""
+CLAUSES = 300
+"""Conjunctions of one state or step at which it is given up."""
 
 Clause = frozenset[Formula]
 State = frozenset[Clause]
@@ -94,10 +96,7 @@ class Monitor:
     def _number(self, state: State) -> int:
         if state not in self._numbers:
             if len(self._states) >= STATES:
-                raise FormulaError(
-                    f"the monitor of this formula has more than {STATES} states: "
-                    "split it, or make it shorter"
-                )
+                raise _too_large(f"more than {STATES} states")
             self._numbers[state] = len(self._states)
             self._states.append(state)
         return self._numbers[state]
@@ -110,6 +109,10 @@ class Monitor:
             return self._number(_least(later for _, later in step))
         low, high = (self._split(_given(step, name, value)) for value in (False, True))
         return low if low == high else Choice(name, low, high)
+
+
+def _too_large(why: str) -> FormulaError:
+    return FormulaError(f"this formula's monitor has {why}: split the formula, or shorten it")
 
 
 _Now = frozenset[tuple[str, bool]]
@@ -214,6 +217,8 @@ def _rest(formula: Formula) -> State:
 def _least(clauses: Iterable[Collection[Formula]]) -> State:
     """The clauses that can hold and do not contain another one."""
     possible = {sound for clause in clauses if (sound := _sound(frozenset(clause))) is not None}
+    if len(possible) > CLAUSES:
+        raise _too_large(f"a state of more than {CLAUSES} cases")
     return frozenset(c for c in possible if not any(other < c for other in possible))
 
 
@@ -254,6 +259,8 @@ def _and(one: _Step, other: _Step) -> _Step:
 
 
 def _absorbed(step: Collection[tuple[_Now, Clause]]) -> _Step:
+    if len(step) > CLAUSES:
+        raise _too_large(f"a step of more than {CLAUSES} cases")
     return frozenset(
         (now, later)
         for now, later in step

@@ -10,9 +10,9 @@ and that of the formula is the sum over accepting states after the last frame: e
 Parts of a conjunction or disjunction that share no proposition are independent, and are solved one
 by one: P(a & b) = P(a) P(b), P(a | b) = 1 - (1 - P(a)) (1 - P(b)).
 
-The measure is that of NeuS-V (Sharan et al., Neuro-Symbolic Evaluation of Text-to-Video Models using
-Formal Verification, CVPR 2025, arXiv 2411.16718), there computed by a model checker and with `G` and
-`U` weakened to `F`; the blame is that of NeuS-E (arXiv 2504.17180).
+The measure is that of NeuS-V (Sharan et al., Neuro-Symbolic Evaluation of Text-to-Video Models
+using Formal Verification, CVPR 2025, arXiv 2411.16718), there computed by a model checker and with
+`G` and `U` weakened to `F`; the blame is that of NeuS-E (arXiv 2504.17180).
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ Series = NDArray[np.float64]
 MOST = 8
 """Propositions in one part of a formula that cannot be split into independent ones."""
 SOFT = 1e-9
-"""Blame is found on probabilities this far from 0 and 1, so that of many sure failures each counts."""
+"""Blame is found on probabilities this far from 0 and 1, so that each of many failures counts."""
 SHARE = 0.5
-"""A frame is to blame if mending it helps by at least this share of the best one, in logarithms."""
+"""A frame is to blame if mending it helps this share as much as the best one, in logarithms."""
 HELPS = 0.01
 """What mending must multiply the probability by, less 1, for anything to be to blame."""
 
