@@ -13,6 +13,7 @@ import cameras
 import cloth
 import fluids
 import looks
+import order
 
 REACH = 300.0
 """Metres from the middle to the edge of the ground."""
@@ -74,6 +75,8 @@ def build(scene, *, motion=None, folder):
         built.cameras[camera["id"]] = cameras.make(camera, built.frames)
     bpy.context.scene.camera = built.cameras[scene["cameras"][0]["id"]]
     looks.light_up(scene, built.folder)
+    for mesh in bpy.data.meshes:
+        order.settle(mesh)
     bpy.context.view_layer.update()
     return built
 

@@ -78,6 +78,7 @@ class _Picture:
         scene.render.use_file_extension = True
         scene.render.threads_mode = "FIXED"
         scene.render.threads = len(os.sched_getaffinity(0))
+        scene.render.dither_intensity = 0.0
         scene.cycles.device = "CPU"
         scene.cycles.seed = data["seed"] % 2**31
         scene.cycles.use_animated_seed = False
