@@ -22,8 +22,8 @@ FABRICS = {
     "leather": (0.45, 60.0, 40.0, 12.0),
     "rubber": (0.4, 8.0, 4.0, 0.8),
 }
-WIND = 2.0
-"""m/s² that cotton gains, times the square of the wind's m/s, where it faces the wind."""
+WIND = 11.0
+"""m/s² that cotton gains, times the wind's (m/s) ** 1.5, where it faces the wind."""
 _POINT_FORCE = 0.02
 """Blender's own factor from a wind's strength, times m², to a force."""
 _PACE = 0.001
@@ -31,7 +31,7 @@ _PACE = 0.001
 frames is the square root of it long, in seconds."""
 RIPPLE = 0.012
 """Of its width, a hung sheet waves at first: a flat one would stand in its plane."""
-FLUTTER = 0.35
+FLUTTER = 0.5
 """Of a wind's strength is in its eddies."""
 
 

@@ -108,24 +108,11 @@ def _liquid(settings, fluid):
     if fluid["viscosity"] > 1e-5:
         settings.use_viscosity = True
         settings.viscosity_value = min(1.0, fluid["viscosity"] * 20)
-        settings.use_diffusion = True
-        settings.viscosity_base, settings.viscosity_exponent = _scientific(fluid["viscosity"])
-    else:
-        settings.use_diffusion = True
-        settings.viscosity_base, settings.viscosity_exponent = 1.0, 6
-
-
-def _scientific(value):
-    """`value` as base and exponent of base * 10 ** -exponent."""
-    exponent = 0
-    while value < 1 and exponent < 10:
-        value, exponent = value * 10, exponent + 1
-    return min(value, 10.0), exponent
 
 
 def _gas(settings, fluid):
-    settings.alpha = 0.6
-    settings.beta = 1.2
+    settings.alpha = 0.5
+    settings.beta = 1.0
     settings.vorticity = 0.12
     settings.use_dissolve_smoke = True
     settings.dissolve_speed = 60

@@ -10,14 +10,11 @@ import math
 import random
 
 import bpy
-from mathutils import Vector
-
-RHO = 1.2
-"""kg/m³ of air."""
+from mathutils import Quaternion, Vector
 
 
 def collection(name, built, *, wind, flutter=0.0):
-    """A collection of the scene's fields for one solver; `wind` is strength per (m/s)².
+    """A collection of the scene's fields for one solver; `wind` is strength per (m/s) ** 1.5.
 
     `flutter` adds eddies that drift with the wind, and gusts swell and fade by the scene's seed.
     """
@@ -48,11 +45,13 @@ def _wind(where, built, force, number, strength, flutter):
         return
     made = _empty(where, f"wind {number + 1}")
     made.rotation_mode = "QUATERNION"
-    made.rotation_quaternion = direction.to_track_quat("Z", "Y")
+    made.rotation_quaternion = ahead = direction.to_track_quat("Z", "Y")
     made.location = force["position"]
     field = made.field
     field.type, field.flow = "WIND", 0.0
-    full = strength * speed * abs(speed)
+    # By measure, not by the law of drag, which has it grow with the square: so both 3 and 15 m/s
+    # look as they should.
+    full = math.copysign(strength * abs(speed) ** 1.5, speed)
     field.strength = full
     chance = random.Random(f"{built.scene['seed']} wind {number}")
     if flutter:
@@ -63,11 +62,17 @@ def _wind(where, built, force, number, strength, flutter):
             swell = sum(math.sin(2 * math.pi * rate * t + phase) for rate, phase in swells) / 3
             field.strength = full * (1 + 1.2 * gusts * swell)
             made.keyframe_insert("field.strength", frame=frame)
-        calm(made, full)
+            # It swings to and fro as it does behind a pole, the faster the stronger it is.
+            swing = math.radians(7 + 14 * gusts)
+            pulse = 2 * math.pi * (0.3 + 0.13 * abs(speed)) * t
+            turn = math.sin(pulse + swells[0][1]) + 0.5 * math.sin(1.7 * pulse + swells[1][1])
+            made.rotation_quaternion = Quaternion((0, 0, 1), swing * turn) @ ahead
+            made.keyframe_insert("rotation_quaternion", frame=frame)
+        calm(made)
         _eddies(where, built, force, number, abs(full) * flutter * (1 + 2 * gusts), chance)
 
 
-def calm(made, full):
+def calm(made):
     """No wind before frame 0, in which time hung cloth comes to rest."""
     made.field.strength = 0.0
     made.keyframe_insert("field.strength", frame=0)

@@ -222,8 +222,9 @@ def _glass(nodes, where, tone, scale, thin):
     through = nodes.add("BsdfTransparent", tone)
     if thin:
         # No refraction: what is behind stays sharp with few samples, and light falls through.
-        seen = nodes.math("MULTIPLY_ADD", nodes.add("LayerWeight", 0.3, out=1), 0.55, 0.03)
-        shine = nodes.add("BsdfGlossy", (1, 1, 1, 1), 0.04)
+        edge = nodes.math("POWER", nodes.add("LayerWeight", 0.5, out=1), 3.0)
+        seen = nodes.math("MULTIPLY_ADD", edge, 0.6, 0.03)
+        shine = nodes.add("BsdfGlossy", (1, 1, 1, 1), 0.05)
         return nodes.add("MixShader", seen, through, shine)
     solid = nodes.principled(base_color=tone, roughness=0.0, transmission_weight=1.0, ior=1.45)
     shadow = nodes.math("MULTIPLY", nodes.add("LightPath", out=1), 0.75)
@@ -355,13 +356,17 @@ def liquid(colour, viscosity):
     made = new("liquid")
     nodes = Nodes(made)
     tone = colour_of(colour, (150, 205, 232))
-    thick = min(1.0, viscosity / 2e-3) * 0.6 + (0.35 if colour else 0.12)
-    body = nodes.principled(
-        base_color=tone, roughness=0.03, transmission_weight=1.0 - thick, ior=1.2, coat_weight=0.4
-    )
-    through = nodes.add("BsdfTransparent", shade(tone, 0.95))
-    shadow = nodes.math("MULTIPLY", nodes.add("LightPath", out=1), 0.8)
-    nodes.surface(nodes.add("MixShader", shadow, body, through))
+    # Seen through without refraction, which few samples would leave noisy; less than half of it,
+    # so that its surface is still what the data passes see.
+    clear = max(0.0, 0.48 - min(1.0, viscosity / 2e-3) * 0.3 - (0.12 if colour else 0.0))
+    body = nodes.principled(base_color=tone, roughness=0.08, specular_ior_level=0.8)
+    shine = nodes.add("BsdfGlossy", (1, 1, 1, 1), 0.03)
+    edge = nodes.math("POWER", nodes.add("LayerWeight", 0.5, out=1), 2.5)
+    body = nodes.add("MixShader", nodes.math("MULTIPLY", edge, 0.7), body, shine)
+    through = nodes.add("BsdfTransparent", shade(tone, 1.1))
+    shadow = nodes.math("MULTIPLY", nodes.add("LightPath", out=1), 0.75)
+    part = nodes.math("MAXIMUM", shadow, clear)
+    nodes.surface(nodes.add("MixShader", part, body, through))
     return made
 
 
@@ -369,16 +374,22 @@ def smoke(colour, fire):
     """A volume as thick as the simulated density; flames glow by their heat."""
     made = new("smoke")
     nodes = Nodes(made)
-    tone = colour_of(colour, (120, 122, 128) if not fire else (70, 66, 64))
+    tone = colour_of(colour, (236, 237, 240) if not fire else (90, 86, 84))
     volume = nodes.add(
         "VolumePrincipled",
         named={
             "Color": tone,
-            "Density": 14.0 if not fire else 7.0,
+            "Density": 9.0 if not fire else 7.0,
             "Density Attribute": "density",
-            "Anisotropy": 0.2,
+            "Anisotropy": 0.0,
         },
     )
+    if not fire:
+        # What light would do between the grains of smoke, which costs too many samples.
+        glow = volume.node.inputs
+        glow["Emission Color"].default_value = tone
+        density = nodes.add("Attribute", out=2, attribute_name="density")
+        nodes.tree.links.new(nodes.math("MULTIPLY", density, 1.6), glow["Emission Strength"])
     if fire:
         flame = nodes.add("Attribute", out=2, attribute_name="flame")
         heat = nodes.tree.nodes.new("ShaderNodeValToRGB")

@@ -18,15 +18,18 @@ import materials
 import numpy as np
 from mathutils import Matrix, Quaternion, Vector
 
-SUBSTEPS = 60
+SUBSTEPS = 40
 """Bullet's steps in a frame; stacks need that many."""
-OTHERS = (40, 20, 10, 5, 4, 3, 100, 30, 16, 6)
+OTHERS = (60, 30, 20, 10)
 """What is tried besides where balls bounce."""
 CUTS = 10
 """Frames of Blender in one of the scene, at most."""
 LEAD = 8
 """Frames of Blender before frame 0 in which bodies are led; fewer than 3 are lost now and then."""
 ITERATIONS = 60
+SCALE = 100.0
+"""Bullet's world is so many times as large. What enters another body by less than 4 cm in a step it
+throws out again, which would add to every bounce; in a large world hardly anything is so little."""
 CAR_FRICTION = 0.03
 """A car stands on wheels that roll: its own friction with the road, unless it is set."""
 
@@ -135,6 +138,7 @@ def _simulated(built, rigid, free, cuts, each, on_frame):
     scene = bpy.context.scene
     fps, base = scene.render.fps, scene.render.fps_base
     scene.render.fps = fps * cuts
+    scene.gravity = Vector(built.scene["gravity"]) * SCALE
     last = (built.frames - 1) * cuts
     first = 1 - LEAD
     world = _world(built, first, last + 1, each)
@@ -142,6 +146,10 @@ def _simulated(built, rigid, free, cuts, each, on_frame):
     times = np.arange(-LEAD, last + 1) / cuts
     held = {name for c in built.scene["constraints"] for name in (c["body"], c["to"]) if name}
     extra = []
+    things = [made.object for made in rigid] + ([built.ground] if built.ground else [])
+    for thing in things:
+        thing.location *= SCALE
+        thing.scale = (SCALE,) * 3
     if built.ground is not None:
         ground = built.scene["ground"]
         _add(built.ground, "PASSIVE", "MESH", 1.0, ground["friction"], ground["restitution"], 0.0)
@@ -157,7 +165,8 @@ def _simulated(built, rigid, free, cuts, each, on_frame):
             _lead(made, cuts * built.fps, Vector(body["velocity"]) - slower)
         elif made.moves:
             made.object.rigid_body.kinematic = True
-            keys.put(made.object, np.arange(first, last + 2), *_given(built, made, times))
+            positions, turns = _given(built, made, times)
+            keys.put(made.object, np.arange(first, last + 2), positions * SCALE, turns)
     for constraint in built.scene["constraints"]:
         extra += _constrain(built, constraint, free)
     ways = {made.id: (np.empty((last + 1, 3)), np.empty((last + 1, 4))) for made in rigid}
@@ -167,11 +176,19 @@ def _simulated(built, rigid, free, cuts, each, on_frame):
             continue
         for made in rigid:
             place, turn, _ = made.object.matrix_world.decompose()
-            ways[made.id][0][frame - 1], ways[made.id][1][frame - 1] = place, turn
+            ways[made.id][0][frame - 1], ways[made.id][1][frame - 1] = place / SCALE, turn
         if (frame - 1) % cuts == 0:
             on_frame((frame - 1) // cuts)
     _clear(built, rigid, extra, world)
+    for thing in things:
+        thing.animation_data_clear()
+        thing.scale = (1.0,) * 3
+    for made in rigid:
+        made.object.location, made.object.rotation_quaternion = bodies.start(made.body)
+    if built.ground is not None:
+        built.ground.location = (0.0, 0.0, built.scene["ground"]["height"])
     scene.render.fps, scene.render.fps_base = fps, base
+    scene.gravity = built.scene["gravity"]
     return ways
 
 
@@ -186,8 +203,8 @@ def _world(built, first, last, each):
     world.point_cache.frame_start, world.point_cache.frame_end = first, last
     import forces
 
-    # Of 1 m² that faces the wind; a body's own size is not known to the field.
-    wind = forces.collection("solids", built, wind=0.5 * forces.RHO * 0.03)
+    # Newtons: on some 0.03 m² that face the wind; the field knows no body's own size.
+    wind = forces.collection("solids", built, wind=0.07 * SCALE)
     world.effector_weights.collection = wind
     return world
 
@@ -223,9 +240,8 @@ def _lead(made, rate, velocity):
     for frame in frames:
         angle = spin.length * (frame - 1) / rate
         turns.append(Quaternion(spin, angle) @ turn if spin.length else turn)
-    keys.put(
-        made.object, list(frames), [position + velocity * ((f - 1) / rate) for f in frames], turns
-    )
+    way = [(position + velocity * ((frame - 1) / rate)) * SCALE for frame in frames]
+    keys.put(made.object, list(frames), way, turns)
     for frame, kinematic in ((1 - LEAD, True), (1, True), (2, False)):
         made.object.rigid_body.kinematic = kinematic
         made.object.keyframe_insert("rigid_body.kinematic", frame=frame)
@@ -239,9 +255,9 @@ def _constrain(built, constraint, free):
         return []
     body = built.objects[constraint["body"]]
     other = built.objects[constraint["to"]] if constraint["to"] else None
-    at = Vector(constraint["at"])
+    at = Vector(constraint["at"]) * SCALE
     if constraint["kind"] == "rod" and other is not None:
-        return _rod_between(built, body, other)
+        return _rod_between(built, constraint, body, other)
     if constraint["kind"] == "spring":
         return _spring(built, constraint, body, other, at)
     kind = {"rod": "POINT", "hinge": "HINGE", "fixed": "FIXED"}[constraint["kind"]]
@@ -257,7 +273,7 @@ def _constrain(built, constraint, free):
 
 def _anchor(at):
     """A point of the world, as a body that stands."""
-    made = _hidden("anchor", at, (0.02, 0.02, 0.02))
+    made = _hidden("anchor", at, (1.0, 1.0, 1.0))
     _add(made, "PASSIVE", "BOX", 1.0, 0.0, 0.0, 0.0)
     _apart(made)
     return made
@@ -294,9 +310,14 @@ def _apart(thing):
     thing.rigid_body.collision_collections = [i == 19 for i in range(20)]
 
 
-def _rod_between(built, body, other):
-    a, b = body.matrix_world.translation, other.matrix_world.translation
-    rod = _hidden("rod", (a + b) / 2, (0.02, 0.02, max((a - b).length, 0.02)))
+def _place(built, name):
+    """Where a body is at frame 0, in Bullet's world."""
+    return bodies.start(next(made.body for made in built.bodies if made.id == name))[0] * SCALE
+
+
+def _rod_between(built, constraint, body, other):
+    a, b = _place(built, constraint["body"]), _place(built, constraint["to"])
+    rod = _hidden("rod", (a + b) / 2, (1.0, 1.0, max((a - b).length, 1.0)))
     rod.rotation_mode = "QUATERNION"
     rod.rotation_quaternion = (a - b).to_track_quat("Z", "Y")
     lighter = min(m.mass for m in built.bodies if m.object in (body, other))
@@ -311,23 +332,26 @@ def _rod_between(built, body, other):
 def _spring(built, constraint, body, other, at):
     """A spring to a point, or to another body.
 
-    Bullet's springs rest where they are made, so the body stands at the spring's end at rest in the
-    first frame of its lead.
+    Bullet's springs rest as they are when the body is let go. So its other end is let go displaced
+    by what the spring is too long or too short, and is brought to its place in the next frame. One
+    between two bodies rests at its length of frame 0.
     """
-    made = next(m for m in built.bodies if m.object is body)
-    position = Vector(bodies.start(made.body)[0])
-    away = position - (other.matrix_world.translation if other else at)
-    rest = constraint["length"] or away.length
-    place = position + away.normalized() * (rest - away.length)
+    away = _place(built, constraint["body"]) - (_place(built, constraint["to"]) if other else at)
+    rest = constraint["length"] * SCALE if constraint["length"] else away.length
+    place = _place(built, constraint["body"])
     helpers = []
     if other is None:
         other = _anchor(at)
         helpers.append(other)
-    if made.body["moves"] == "free":
-        for curve in body.animation_data.action.fcurves:
-            if curve.data_path == "location":
-                curve.keyframe_points[0].co.y = place[curve.array_index]
-                curve.update()
+        if abs(rest - away.length) > 1e-6 * SCALE:
+            other.rigid_body.type, other.rigid_body.kinematic = "ACTIVE", True
+            off = at - away.normalized() * (rest - away.length)
+            keys.put(other, [1 - LEAD, 2, 3], [off, off, at])
+    elif abs(rest - away.length) > 1e-6 * SCALE:
+        built.notes.append(
+            f"the spring of {constraint['body']!r} rests at its length of frame 0: Blender's "
+            "springs between two bodies know no other"
+        )
     joint = _joint("GENERIC_SPRING", place, body, other)
     spring = joint.rigid_body_constraint
     spring.spring_type = "SPRING2"
@@ -340,7 +364,9 @@ def _spring(built, constraint, body, other, at):
 
 def _clear(built, rigid, extra, world):
     """Takes Bullet's world away: what is rendered later must not be simulated anew."""
-    things = [made.object for made in rigid] + ([built.ground] if built.ground else []) + extra
+    # Joints before what they join: Bullet would else follow a pointer into nothing.
+    extra = sorted(extra, key=lambda thing: thing.rigid_body_constraint is None)
+    things = [*extra, *(made.object for made in rigid), *([built.ground] if built.ground else [])]
     for thing in things:
         if thing.rigid_body:
             with bpy.context.temp_override(object=thing, active_object=thing):
