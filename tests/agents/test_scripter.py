@@ -95,7 +95,7 @@ def test_a_script_that_fails_is_mended(tmp_path: Path, jail: Jail) -> None:
     assert "def ball(id, position, *, radius=0.12, **more)" in first
     assert "did not work" not in first
     assert "NameError: name 'high' is not defined" in second
-    assert "line 1, in <module>" in second
+    assert 'Traceback:\n  File "the-script.py", line 1, in <module>' in second
     assert str(Path(sandbox.__file__).parents[3]) not in second, "no paths of the machine are told"
     assert "line 1: `open` is not there for scripts" in third
     assert sorted(path.name for path in folder.iterdir() if path.is_file()) == [

@@ -20,7 +20,7 @@ from reelwright_graphs.events import Event
 from reelwright_simulators import sandbox
 
 PICTURE = Picture(size=(96, 64), fps=8, frames=9)  # pyright: ignore[reportArgumentType]
-BOARD = OfflinePlanner().storyboard(read_script("A ball falls and bounces."), picture=PICTURE)
+BOARD = OfflinePlanner().storyboard(read_script("A ball falls."), picture=PICTURE)
 ENTITY = BOARD.shots[0].scene_graph.entities[0].id
 WRONG = f"{ENTITY} = ball('{ENTITY}', (0, 0, high))\nhigh = 2.0\nrun()\n"
 RIGHT = (

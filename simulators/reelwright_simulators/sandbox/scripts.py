@@ -22,6 +22,7 @@ from reelwright_simulators.sandbox import Jail, strongest
 from reelwright_simulators.sandbox.lint import needs_blender
 
 NAME = "script.py"
+_IN_ERRORS = '"the-script.py"'
 LIMITS = Limits(seconds=60, cpu=60, memory=6 << 30, file=64 << 20, folder=256 << 20, files=1000)
 """Of a script that only describes a scene."""
 _TRACE_AT_MOST = 3000
@@ -159,5 +160,5 @@ def _told(error: BlenderError) -> str:
     if error.cause != "error":
         return str(error)
     lines = error.trace.strip().splitlines()
-    first = next((i for i, line in enumerate(lines) if f'"{NAME}"' in line), len(lines) - 1)
+    first = next((i for i, line in enumerate(lines) if _IN_ERRORS in line), len(lines) - 1)
     return "\n".join(["Traceback:", *lines[max(first, 0) :]])[-_TRACE_AT_MOST:]

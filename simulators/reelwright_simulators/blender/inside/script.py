@@ -13,8 +13,8 @@ from typing import Any
 import helpers
 import seccomp
 
-NAME = "script.py"
-"""How it is called in its errors."""
+NAME = "the-script.py"
+"""How it is called in its errors; this file has another name."""
 
 
 _THINGS = ("bodies", "cloths", "liquids", "smokes")
