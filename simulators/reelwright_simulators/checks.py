@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from reelwright_core.physics import Check, Constraint, Contact, PhysicsScene, Trajectory
 from reelwright_simulators.cameras import extrinsic, intrinsic
 from reelwright_simulators.solids import Solid, solid_of
-from reelwright_simulators.surfaces import Box, Form, Round
+from reelwright_simulators.surfaces import Box, Form, Round, overlap
 from reelwright_simulators.turns import matrix_of_turn, rotation_vectors
 
 Array = NDArray[np.floating]
@@ -348,7 +348,7 @@ class _Motion:
         if way.tied or self.scene.forces or not flights or flights[0][0] != 0 or self.g == 0:
             return
         first, last = flights[0]
-        if last - first < 3 or self._gaps(way)[0] < TOUCHES:
+        if last - first < 3 or self._gaps(way)[0] < TOUCHES or not self._free(way):
             return
         # Without drag a straight line in the time squared: nothing but g is left to fit.
         fit = self._fit(way, first, last)
@@ -366,6 +366,25 @@ class _Motion:
             frame=last,
         )
         yield from self._lands(way, fit)
+
+    def _free(self, way: _Way) -> bool:
+        """Whether it touches nothing at frame 0: told by contacts, and by all bounding boxes."""
+        if way.met and way.met[0][0] == 0:
+            return False
+        half = way.solid.size / 2 + TOUCHES
+        place, axes = way.places[0], matrix_of_turn(way.turns[0])
+        for body in self.scene.bodies:
+            if body.id == way.id or body.soft is not None:
+                continue
+            solid = solid_of(body)
+            simple = _form(solid) is not None
+            if (body.moves == "fixed" and simple) or (solid.is_ball and way.solid.is_ball):
+                continue
+            if overlap(
+                place, axes, half, np.array(body.position, float), solid.turned, solid.size / 2
+            ):
+                return False
+        return True
 
     def _lands(self, way: _Way, fit: _Flight) -> Iterator[Check]:
         begin, velocity = np.array(way.solid.body.position), np.array(way.solid.body.velocity)

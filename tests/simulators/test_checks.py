@@ -107,6 +107,13 @@ def test_a_fall_with_ten_percent_more_gravity_is_noticed() -> None:
         assert ("free fall" in names(found, passed=False)) != passes
 
 
+def test_what_stands_on_another_thing_is_not_taken_to_fall() -> None:
+    told = scene(*(block(f"b{i}", position=(0, 0, 0.15 + 0.3 * i)) for i in range(3)), frames=10)
+    stays = [moved(f"b{i}", np.repeat([[0, 0, 0.15 + 0.3 * i]], 10, axis=0)) for i in range(3)]
+    for contacts in ([], [Contact(frame=0, a="b1", b="b0", position=(0, 0, 0.3))]):
+        assert names(check(told, stays, contacts), passed=False) == set()
+
+
 def bouncing(share: float, *, frames: int = 40) -> list[Trajectory]:
     """A fall from 1.5 m whose bounce rises to `share` of e² of it."""
     falls = math.sqrt(2 * 1.38 / G)
