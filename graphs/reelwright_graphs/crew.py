@@ -133,6 +133,8 @@ class Crew:
                     from reelwright_metrics.measure import MeasuringCritic
 
                     self._critics[name] = MeasuringCritic(learned=self._learned())
+                elif name in ("logic", "logic-openai"):
+                    self._critics[name] = self._logic_critic(seeing=name == "logic-openai")
                 else:
                     from reelwright_agents.vision_critic import VisionCritic
 
@@ -140,6 +142,17 @@ class Crew:
                         self.settings, cache=self.cache, on_call=self._tell
                     )
             return self._critics[name]
+
+    def _logic_critic(self, *, seeing: bool) -> Critic:
+        """The critic that decides a formula, on pixels or on what a vision model sees."""
+        from reelwright_metrics.logic.critic import LogicCritic
+
+        if not seeing:
+            return LogicCritic()
+        from reelwright_agents.vision_eyes import VisionEyes
+
+        eyes = VisionEyes.from_settings(self.settings, cache=self.cache, on_call=self._tell)
+        return LogicCritic(eyes=eyes)
 
     def critic_identity(self) -> object:
         """What a critique depends on besides its inputs."""

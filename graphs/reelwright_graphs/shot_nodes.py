@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from reelwright_core.errors import ModelError
 from reelwright_core.files import write_json, write_text
 from reelwright_core.records import Record, digest
-from reelwright_core.settings import Brain
+from reelwright_core.settings import Watcher
 from reelwright_core.story import Identity, Layout, Shot
 from reelwright_core.takes import (
     Artifact,
@@ -565,8 +565,9 @@ class WatchNode(ShotNode):
     class Options(Record):
         threshold: float | None = Field(default=None, ge=0, le=1)
         """A take with at least this score passes; none takes the setting `critic.threshold`."""
-        critic: Brain | None = None
-        """`offline` measures the pixels, `openai` shows frames to a vision model."""
+        critic: Watcher | None = None
+        """`offline` measures the pixels, `openai` shows frames to a vision model, `logic` decides a
+        temporal formula on what was measured, `logic-openai` on what a vision model saw."""
 
     class Inputs(Record):
         shot: Shot
@@ -603,7 +604,9 @@ class WatchNode(ShotNode):
         background = _read_png(store.path(sketch.background)) if sketch else None
         critique = critic.watch(shot, inputs.layout, frames, background=background)
         if sketch is not None and not critique.passed(self._threshold()):
-            measuring = self.context.crew.critic("offline")
+            # The same questions must be asked of the sketch, and no model is needed to see it.
+            logical = critique.critic == "logic"
+            measuring = self.context.crew.critic("logic" if logical else "offline")
             draft = read_video(store.path(sketch.video))
             seen = measuring.watch(shot, inputs.layout, draft, background=background)
             critique = with_blame(critique, seen)

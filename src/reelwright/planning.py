@@ -78,13 +78,17 @@ def dry_run(script: Path, *, graph: str, settings: Mapping[str, Any], as_json: b
         for shot in storyboard.shots
     ]
     language = crew.settings.planner.brain == "openai"
-    vision = crew.settings.critic.brain == "openai"
+    vision = crew.settings.critic.brain in ("openai", "logic-openai")
+    # The logic asks once for each window of a take.
+    asks = crew.settings.critic.frames if crew.settings.critic.brain == "logic-openai" else 1
     estimate: dict[str, Any] = {
         "shots": shots,
         "model": facts.name,
         "takes": [len(shots), len(shots) * takes],
         "language model calls": [2 * len(shots) + 1, 4 * len(shots) + 3] if language else [0, 0],
-        "vision model calls": [len(shots), len(shots) * takes] if vision else [0, 0],
+        "vision model calls": [asks * n for n in (len(shots), len(shots) * takes)]
+        if vision
+        else [0, 0],
         "seconds": _seconds(crew, storyboard, takes),
         "notes": said,
     }

@@ -37,6 +37,9 @@ NO_SETTINGS = ("REELWRIGHT_BLENDER", "REELWRIGHT_DEBUG")
 """Variables of the machine and of the moment, not of the film: where Blender is, and tracebacks."""
 
 Brain = Literal["offline", "openai"]
+Watcher = Literal["offline", "openai", "logic", "logic-openai"]
+"""Who watches a take: `offline` measures its pixels, `openai` shows frames to a vision model,
+`logic` decides a temporal formula on what was measured, `logic-openai` on what a model saw."""
 
 
 class _Part(BaseModel):
@@ -112,12 +115,12 @@ class Planner(_Part):
 class Critic(_Part):
     """Who watches the takes."""
 
-    brain: Brain = "offline"
+    brain: Watcher = "offline"
     model: str = "gpt-5-mini"
     threshold: float = Field(default=0.8, ge=0, le=1)
     """A take with at least this score is good enough."""
     frames: int = Field(default=6, ge=1, le=32)
-    """How many frames of a clip a vision model is shown."""
+    """How many frames of a clip a vision model is shown; to `logic-openai`, windows of three."""
     learned: bool = False
     """Whether the offline critic also recognises things, by a network that was taught the built-in
     model's art and knows no other."""

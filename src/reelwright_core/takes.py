@@ -142,10 +142,11 @@ class Critique(Stored):
     SCHEMA: ClassVar[str] = "Critique.1"
 
     critic: str
-    """Which critic: `measure` or `vision`."""
+    """Which critic: `measure`, `vision` or `logic`."""
     questions: list[Question] = []
     score: float = Field(ge=0.0, le=1.0)
-    """The mean of the questions' scores; 1.0 when there is nothing to ask."""
+    """The mean of the questions' scores; 1.0 when there is nothing to ask. Of `logic` the
+    probability of its formula."""
     blame: Blame = "none"
     advice: list[str] = []
 

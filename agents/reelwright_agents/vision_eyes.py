@@ -1,0 +1,125 @@
+"""Says through a vision model which propositions are true in each window of a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import Field
+
+from reelwright_agents.llm import Call, LanguageModel
+from reelwright_agents.vision_critic import png, spread
+from reelwright_core.records import Record
+from reelwright_core.settings import Settings
+from reelwright_core.story import Layout, Shot
+from reelwright_core.video import Frames
+from reelwright_metrics.logic.observing import calibrated
+from reelwright_metrics.logic.propositions import (
+    WINDOW,
+    Observed,
+    Proposition,
+    window_spans,
+    windows,
+)
+
+
+class JudgedForm(Record):
+    """Whether one sentence is true."""
+
+    number: int = Field(description="the sentence's number")
+    answer: Literal["yes", "no"]
+    probability: float = Field(ge=0, le=1, description="how probable it is that it is true")
+
+
+class WindowForm(Record):
+    """What is true in one window."""
+
+    answers: list[JudgedForm] = Field(max_length=400)
+
+
+class VisionEyes:
+    """Asks one question with three pictures for each window; `EndpointError` without an answer.
+
+    Its probabilities are what the model says, made surer by the same logistic as measured scores
+    (NeuS-V calibrates the model's token probabilities with a sigmoid in the same way).
+    """
+
+    def __init__(self, model: LanguageModel, *, most: int = 6):
+        """At most `most` windows of three pictures, evenly spread over the clip, are looked at."""
+        self._model = model
+        self._most = most
+
+    @classmethod
+    def from_settings(
+        cls,
+        settings: Settings,
+        *,
+        cache: Path | None = None,
+        on_call: Callable[[Call], None] | None = None,
+    ) -> Self:
+        """The eyes that `settings.critic` and `settings.endpoint` ask for."""
+        model = LanguageModel(
+            settings.endpoint, model=settings.critic.model, cache=cache, on_call=on_call
+        )
+        return cls(model, most=settings.critic.frames)
+
+    def look(
+        self,
+        shot: Shot,
+        layout: Layout,
+        frames: Frames,
+        *,
+        propositions: Sequence[Proposition],
+        background: Frames | None = None,
+    ) -> Observed:
+        """As `reelwright_metrics.logic.propositions.Eyes` has it; `background` is not needed."""
+        chosen = spread(len(frames), WINDOW * self._most)
+        planned = np.linspace(0, layout.frames - 1, len(frames)).round().astype(int)
+        judged = [
+            self._window(frames, chosen[a : b + 1], propositions)
+            for a, b in windows(len(chosen))
+            if propositions
+        ]
+        return Observed(
+            windows=window_spans([int(planned[i]) for i in chosen], layout.frames - 1),
+            table={
+                each.name: [round(window[index], 6) for window in judged]
+                for index, each in enumerate(propositions)
+            },
+        )
+
+    def _window(
+        self, frames: Frames, chosen: Sequence[int], propositions: Sequence[Proposition]
+    ) -> list[float]:
+        form = self._model.ask(
+            role="vision eyes",
+            template="vision_eyes",
+            inputs={
+                "frames": ", ".join(str(index) for index in chosen),
+                "last_frame": len(frames) - 1,
+                "sentences": "\n".join(f"{n}. {p.name}" for n, p in enumerate(propositions, 1)),
+            },
+            answer=WindowForm,
+            images=[png(frames[index]) for index in chosen],
+            check=lambda form: list(_faults(form, len(propositions))),
+        )
+        said = {each.number: each.probability for each in form.answers}
+        return calibrated(np.array([said[n] for n in range(1, len(said) + 1)])).tolist()
+
+
+def _faults(form: WindowForm, count: int) -> Iterator[str]:
+    numbers = [each.number for each in form.answers]
+    for n in range(1, count + 1):
+        if numbers.count(n) != 1:
+            yield f"sentence {n} is to be answered once, got {numbers.count(n)} answers"
+    for n in numbers:
+        if not 1 <= n <= count:
+            yield f"there is no sentence {n}"
+    for each in form.answers:
+        if (each.answer == "yes") != (each.probability >= 0.5):
+            yield (
+                f"sentence {each.number}: the answer `{each.answer}` does not go with the "
+                f"probability {each.probability}"
+            )
