@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -36,14 +37,14 @@ WITH_BLENDER = (
 )
 SHOT = Shot(
     id="s01", scene="1", text="A ball falls and bounces.", prompt="A ball falls and bounces",
-    place="room", size=(48, 32), frames=5, fps=8,
+    place="room", size=(48, 32), frames=5, fps=Fraction(8),
     scene_graph=SceneGraph(
         entities=[Entity(id="ball", noun="ball", size="small")],
         events=[Event(actor="ball", action="bounces", frames=FrameSpan(first=0, last=4))],
     ),
 )  # fmt: skip
 BASE = PhysicsScene(
-    frames=5, fps=8, size=(48, 32),
+    frames=5, fps=Fraction(8), size=(48, 32),
     bodies=[Body(id="ball", entity="ball", shape=Ball(), position=(0, 0, 1))],
     cameras=[Camera(id="front", views=[View(position=(0, -5, 1), look_at=(0, 0, 0.7))])],
 )  # fmt: skip

@@ -84,6 +84,9 @@ def run(request: dict[str, Any], on_progress: Callable[..., Any]) -> dict[str, A
         )
         answer["trajectories"] |= _ways(own, scene["frames"])
     _adopt(built, scene, own)
+    if "trajectories" in answer:
+        names = [thing["id"] for kind in _THINGS for thing in scene[kind]]
+        answer["trajectories"] = {name: answer["trajectories"][name] for name in names}
     answer["scene"] = scene
     if request.get("quality"):
         import render
