@@ -1,4 +1,4 @@
-"""The front door for people: `reelwright plan|film|resume|batch|bench|graph|simulate|doctor`.
+"""The front door for people: `reelwright plan|film|resume|batch|bench|graph|simulate|eval|doctor`.
 
 Only the command line itself is imported here; each command brings in what it needs.
 """
@@ -292,6 +292,37 @@ def simulate(
     )  # fmt: skip
     paths = [data[name] for name in ("simulation", "video", "sheet", "transforms") if name in data]
     _print(as_json, data, "\n".join(paths))
+
+
+@app.command("eval")
+def evaluate(
+    clip: Annotated[Path, typer.Argument(help="An .mp4 file.")],
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", help="What the clip is to show, in one sentence.")
+    ] = None,
+    spec: Annotated[
+        str | None,
+        typer.Option("--spec", metavar="FORMULA", help="A temporal formula, as in docs/logic.md."),
+    ] = None,
+    shot: Annotated[
+        str | None,
+        typer.Option("--shot", metavar="FILE[#ID]", help="The storyboard that has its shot."),
+    ] = None,
+    automaton: Annotated[
+        Path | None, typer.Option("--automaton", help="A .dot or .json file to write.")
+    ] = None,
+    set_: Set = None,
+    as_json: AsJson = False,
+) -> None:
+    """Says how probable it is that a clip shows what it should, and when what fails."""
+    from reelwright.evaluating import as_text
+    from reelwright.evaluating import evaluate as examine
+
+    data = examine(
+        clip, prompt=prompt, spec=spec, shot=shot, automaton_file=automaton,
+        settings=_settings(set_),
+    )  # fmt: skip
+    _print(as_json, data, as_text(data))
 
 
 @app.command()

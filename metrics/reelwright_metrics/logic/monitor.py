@@ -332,7 +332,10 @@ class Automaton:
         for a, guard, b in self.edges():
             joined.setdefault((a, b), []).append(_guard(guard))
         for (a, b), guards in joined.items():
-            lines.append(f"  {a} -> {b} [label={_dotted(' | '.join(guards))}];")
+            others = [len(more) for (from_, to), more in joined.items() if from_ == a and to != b]
+            rest = bool(others) and len(guards) > max(1, *others)
+            label = "else" if rest else " | ".join(guards)
+            lines.append(f"  {a} -> {b} [label={_dotted(label)}];")
         return "\n".join([*lines, "}", ""])
 
 

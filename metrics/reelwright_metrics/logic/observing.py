@@ -8,8 +8,9 @@ not seen, its colour, relation and stillness are those of the nearest window in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +37,20 @@ BEHIND = 0.08
 """How far a colour may be behind the likeliest other one and be as likely as not. On 45 spoiled
 clips a colour that was not there was behind by 0.2 and more in all 270 windows, one that was there
 by less than 0.04 in all 269."""
+UNPLANNED = 0.06
+"""An event of which the plan has less than this, as a part of the picture, is not of the plan."""
 TREMBLE = 0.16
 """A thing this far from its place does not stand still; at half of it, it is as likely as not."""
+
+_AMOUNTS: Mapping[str, Callable[[Path], float]] = MappingProxyType(
+    {
+        "bounces": paths.rebound,
+        "jumps": paths.hop,
+        "topples": paths.range_of,
+        "collides": paths.range_of,
+        "swings": paths.sway,
+    }
+)
 
 Scores = NDArray[np.float64]
 """[windows], 0..1; NaN where nothing can be said."""
@@ -286,6 +299,10 @@ def _shape(doing: _Doing) -> float:
     score = 1.0
     if way is None or event.action in TURNS:
         score = SHAPES[event.action](thing, during, doing.watched)[0]
+        planned = _AMOUNTS.get(event.action)
+        if planned is not None and planned(thing.planned[during]) < UNPLANNED:
+            # Of what the plan does not have, the rules of shapes ask for next to nothing.
+            score *= 0.3
     if way is None or event.action in ("topples", "collides", "swings"):
         return score
     ahead, need = _needed(doing)
