@@ -90,9 +90,23 @@ class _Picture:
                 "the draft was rendered by Cycles with 1 sample"
             )
             self.quality = "rough"
-        # Workbench knows no lights, and so nothing of the exposure that goes with them.
         if self.quality == "draft":
-            scene.view_settings.exposure = DRAFT_EXPOSURE
+            self._drafted()
+
+    def _drafted(self) -> None:
+        """Workbench knows no lights and no nodes: tells it exposure and colours of its own."""
+        self.scene.view_settings.exposure = DRAFT_EXPOSURE
+        if self.scene.world is not None:
+            sky = [(c / 255) ** 2.2 / 2**DRAFT_EXPOSURE for c in self.data["sky"]["horizon"]]
+            self.scene.world.color = sky
+        for made in bpy.data.materials:
+            if made.use_nodes:
+                made.diffuse_color = tone(made.node_tree)
+        for each in self.scene.objects:
+            # The shadow of a cut-out would be that of its whole card.
+            pictures = [slot.material for slot in each.material_slots if slot.material]
+            if any(made.use_nodes and _has_picture(made.node_tree) for made in pictures):
+                each.display.show_shadows = False
 
     def rgb(self, camera, path: Path) -> None:
         """Writes the picture that people see as an 8-bit PNG."""
@@ -122,8 +136,6 @@ class _Picture:
         shading.show_shadows, shading.shadow_intensity = True, 0.4
         shading.show_cavity = shading.show_object_outline = False
         shading.background_type = "WORLD"
-        if scene.world is not None:
-            scene.world.color = [(c / 255) ** 2.2 for c in self.data["sky"]["horizon"]]
 
     def passes(self, camera, path: Path) -> dict[str, np.ndarray]:
         """What is where in the current frame: depth, ids, normals and vectors, one ray a pixel."""
@@ -398,6 +410,33 @@ def _solid():
     finally:
         for node in muted:
             node.mute = False
+
+
+def tone(tree) -> tuple[float, float, float, float]:
+    """The colour of a material at large: the mean of those that its surface is mixed from."""
+    shaders = [
+        socket
+        for node in tree.nodes
+        if node.type.startswith("BSDF_")
+        for socket in node.inputs
+        if socket.name in ("Base Color", "Color")
+    ]
+    found, seen = [], set()
+    while shaders:
+        socket = shaders.pop()
+        if not socket.is_linked:
+            found.append(tuple(socket.default_value)[:3])
+            continue
+        node = socket.links[0].from_node
+        if node.name not in seen:
+            seen.add(node.name)
+            shaders += [each for each in node.inputs if each.type == "RGBA" and each.enabled]
+            if node.type == "VALTORGB":
+                found += [tuple(each.color)[:3] for each in node.color_ramp.elements]
+    if not found:
+        return (0.6, 0.6, 0.6, 1.0)
+    red, green, blue = np.mean(found, axis=0)
+    return float(red), float(green), float(blue), 1.0
 
 
 def _has_picture(tree) -> bool:
