@@ -218,7 +218,7 @@ def _any_colour(
 
 
 def _grounded(rng: np.random.Generator) -> Place:
-    solid = [place for place in GROUND if GROUND[place] is not None and place != "sea"]
+    solid: list[Place] = [place for place in GROUND if GROUND[place] is not None and place != "sea"]
     return _choice(solid, rng)
 
 
