@@ -34,7 +34,7 @@ def script(tmp_path: Path) -> Path:
 def test_help_names_every_command(tmp_path: Path) -> None:
     told = reelwright("--help", cwd=tmp_path)
     assert told.returncode == 0
-    for command in ("plan", "film", "resume", "batch", "graph", "doctor"):
+    for command in ("plan", "film", "resume", "batch", "graph", "simulate", "doctor"):
         assert re.search(rf"^  {command}\b", told.stdout, re.M)
     assert reelwright("--version", cwd=tmp_path).stdout == "reelwright 0.1.0\n"
 
