@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 Look = Literal["painted", "rendered", "auto"]
 Quality = Literal["draft", "preview", "final"]
 
+_PAINTED = ("builtin", "still")
+"""Models whose art is the layout painter's."""
 _FILES = ("video", "masks", "background", "depth", "flow", "normals", "edges", "tracks")
 """The files of a rendered sketch."""
 
@@ -42,7 +44,7 @@ class SimulateNode(ShotNode):
         """Of rendered sketches; none takes the setting `physics.quality`."""
         look: Look = "auto"
         """`painted`: cut-outs along the simulated ways; `rendered`: Blender's pictures; `auto`
-        paints solid things for the built-in model, whose art that is, and renders the rest."""
+        paints solid things for models whose art that is, and renders the rest."""
 
     class Inputs(Record):
         shot: Shot
@@ -210,7 +212,7 @@ class _Work:
         if self.node.options.look != "auto":
             return self.node.options.look == "rendered"
         front = self.shot.view in (None, scene.cameras[0].id)
-        return not (rigid and front and self.context.settings.generator.model == "builtin")
+        return not (rigid and front and self.context.settings.generator.model in _PAINTED)
 
     def _no_blender(self) -> str:
         if self.engine == "planar":
@@ -229,7 +231,9 @@ class _Work:
         return self._finished(scene, found, rendered=None)
 
     def _with_blender(self, scene: PhysicsScene, *, rendered: bool) -> SimulateNode.Outputs:
-        kept = self._simulated(scene, "draft" if not rendered else self.node.quality)
+        # One simulation for all cameras, though some shots only need its ways.
+        pictures = rendered or len(scene.cameras) > 1
+        kept = self._simulated(scene, self.node.quality if pictures else "draft")
         simulation = Simulation.from_data(
             _json(self.context.store.path(Artifact.model_validate(kept["simulation"])))
         )

@@ -41,7 +41,7 @@ def test_every_shipped_graph_is_sound(name: str) -> None:
         ("use: watch}", "use: watch, optoins: {}}", "watch: {", "did you mean `options`?"),
         (", at_most: 20", "", "sketch: {", "`at_most: N`"),
         ("at_most: 20", "at_most: 0", "film: {", "from 1 to 1000"),
-        ("  - layout -> sketch\n", "", "layout: {", "`- layout -> end`"),
+        ("  - layout -> simulate\n", "", "layout: {", "`- layout -> end`"),
         ("use: choose", "use: cut", "choose: {", "this graph's level is shot"),
         ("level: shot", "level: scene", "level: scene", "story or shot"),
         ("name: shot", "nmae: shot", "nmae", "did you mean `name`?"),
@@ -62,11 +62,12 @@ def test_a_wrong_edit_is_refused_with_line_and_remedy(
 
 
 def test_a_node_without_its_inputs_is_refused(tmp_path: Path) -> None:
-    error = broken(tmp_path, "start -> layout\n  - layout -> sketch", "start -> sketch")
+    error = broken(tmp_path, "start -> layout\n  - layout -> simulate", "start -> simulate")
     assert "no way leads from start to the node `layout`" in str(error)
     text = SHOT.replace("  layout: {use: layout}\n", "")
-    error = broken(tmp_path, "start -> layout\n  - layout -> sketch", "start -> sketch", text=text)
-    assert "the node `sketch` needs `layout`, which no node before it gives" in str(error)
+    cut = ("start -> layout\n  - layout -> simulate", "start -> simulate")
+    error = broken(tmp_path, *cut, text=text)
+    assert "the node `simulate` needs `layout`, which no node before it gives" in str(error)
 
 
 def test_every_branch_has_a_way_on_when_no_condition_holds(tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ def test_a_story_graph_uses_the_shot_graph_beside_it(tmp_path: Path) -> None:
     graph = load_graph(tmp_path / "film.yaml")
     assert set(graph.texts()) == {"film.yaml", "mine.yaml"}
     (tmp_path / "mine.yaml").write_text(SHOT.replace("use: noise", "use: nose"), encoding="utf-8")
-    with pytest.raises(GraphError, match=r"mine\.yaml:10: .*did you mean `noise`"):
+    with pytest.raises(GraphError, match=r"mine\.yaml:11: .*did you mean `noise`"):
         load_graph(tmp_path / "film.yaml")
 
 
