@@ -31,6 +31,10 @@ SWING = 35.0
 """Degrees from which a pendulum starts."""
 THROW = 0.4
 """Seconds that a thrown thing is in the air before it hits."""
+HEAVIER = 4.0
+"""What is hit, and does not roll, is at most so many times as heavy as what hits it."""
+HEAVIEST = 1000.0
+"""Kilograms that a body may have."""
 WINDS = {"light": 3.0, "": 8.0, "strong": 15.0}
 """m/s."""
 
@@ -275,8 +279,9 @@ def collide(hitting: Cast, hit: Cast) -> Part:
     one = Body.model_validate({**hitting.body(position=(0, 0, 0)).data(), **start})
     told: dict[str, Any] = {"moves": "fixed"} if rooted else {}
     if not rooted and not other.rolls:
-        # As heavy as what hits it, so that it is seen to move.
-        told = {"mass": 1.5 if topples else _mass(one), "friction": 0.9 if topples else 0.15}
+        # Not so much heavier than what hits it that it would not be seen to move.
+        mass = min(_mass(hit.body(position=(0, 0, 0))), HEAVIER * _mass(one), HEAVIEST)
+        told = {"mass": 1.5 if topples else mass, "friction": 0.9 if topples else 0.15}
     two = hit.body(position=(0, 0, other.high / 2), **told)
     bodies = [one, two]
     for i in range(1, hit.entity.count):
