@@ -323,13 +323,19 @@ def test_a_warm_worker_takes_one_after_one(jobs: Blender) -> None:
     assert soon(lambda: not alive(fourth["pid"]))
 
 
-def test_a_warm_worker_outlives_errors_and_deaths(jobs: Blender) -> None:
-    with Warm(limits=Limits(seconds=8)) as warm:
-        for job, cause in (("fault", "error"), ("crash", "ended"), ("loop", "time")):
+def test_a_warm_worker_outlives_errors_deaths_and_stops(jobs: Blender) -> None:
+    def stop(stage: str, frame: int, frames: int) -> None:
+        raise InterruptedError
+
+    with Warm() as warm:
+        for job, cause in (("fault", "error"), ("crash", "ended")):
             with pytest.raises(BlenderError) as failure:
                 warm.run({"job": job}, folder=Path("made"))
             assert failure.value.cause == cause
             assert warm.run({"job": "step"}, folder=Path("made")) == {"frames": 3}
+        with pytest.raises(InterruptedError):
+            warm.run({"job": "step", "pause": 100}, folder=Path("made"), on_progress=stop)
+        assert warm.run({"job": "step"}, folder=Path("made")) == {"frames": 3}
         os.kill(warm.pid or 0, signal.SIGKILL)
         with pytest.raises(BlenderError, match="SIGKILL"):
             warm.run({"job": "step"}, folder=Path("made"))
