@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import bmesh
 import bpy
@@ -169,10 +169,10 @@ def card_file(shape, colour):
 
 
 def _card(body, shape, folder):
-    path = os.path.join(folder, card_file(shape, body["colour"]))
-    if not os.path.isfile(path):
+    path = Path(folder) / card_file(shape, body["colour"])
+    if not path.is_file():
         raise ValueError(f"the card {body['id']!r} has no picture: there is no {path}")
-    look = looks.picture(path)
+    look = looks.picture(str(path))
     image = next(node.image for node in look.node_tree.nodes if node.type == "TEX_IMAGE")
     left, bottom, right, top = _seen(image)
     width, height = image.size
@@ -231,11 +231,11 @@ _IMPORTS = {
 
 
 def _file(body, shape, folder):
-    path = os.path.join(folder, shape["path"])
-    if not os.path.isfile(path):
+    path = Path(folder) / shape["path"]
+    if not path.is_file():
         raise ValueError(f"the body {body['id']!r} has no mesh: there is no {path}")
     before = set(bpy.data.objects)
-    _IMPORTS[os.path.splitext(path)[1].lower()](path)
+    _IMPORTS[path.suffix.lower()](str(path))
     new = [thing for thing in bpy.data.objects if thing not in before]
     mesh = bmesh.new()
     shown = []

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 
 import bmesh
 import bodies
@@ -56,7 +56,7 @@ def build(scene, *, motion=None, folder):
     Replaces what was open in Blender. Raises `ValueError` for files that are missing or empty.
     """
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    built = Built(scene, os.path.abspath(folder), motion or {})
+    built = Built(scene, str(Path(folder).resolve()), motion or {})
     _time(built)
     bpy.context.scene.gravity = scene["gravity"]
     if scene["ground"]:

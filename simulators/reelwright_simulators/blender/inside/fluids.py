@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 
 import bmesh
 import bpy
@@ -56,9 +56,9 @@ def bake(built, fluid, kind):
     modifier.fluid_type = "DOMAIN"
     settings = modifier.domain_settings
     settings.domain_type = "LIQUID" if kind == "liquid" else "GAS"
-    folder = os.path.join(built.folder, f"fluid-{fluid['id']}")
-    os.makedirs(folder, exist_ok=True)
-    settings.cache_directory = folder
+    folder = Path(built.folder) / f"fluid-{fluid['id']}"
+    folder.mkdir(parents=True, exist_ok=True)
+    settings.cache_directory = str(folder)
     settings.cache_type = "MODULAR"
     settings.cache_frame_start, settings.cache_frame_end = 1, built.frames
     settings.resolution_max = fluid["detail"]
@@ -180,7 +180,7 @@ def _obstacles(built, box, cell):
 
 
 def middle(thing, kind):
-    """The middle of a liquid's surface points, or of smoke by its density; None while there is none."""
+    """The middle of a liquid's surface, or of smoke by its density; None while there is none."""
     graph = bpy.context.evaluated_depsgraph_get()
     seen = thing.evaluated_get(graph)
     if kind == "liquid":

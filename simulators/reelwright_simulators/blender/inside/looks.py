@@ -8,7 +8,7 @@ falls on the ground, so that nothing is blown out.
 from __future__ import annotations
 
 import math
-import os
+from pathlib import Path
 
 import bpy
 from mathutils import Vector
@@ -50,18 +50,18 @@ _FABRIC = {
 _GROUND = {
     "plain": (206, 204, 200),
     "wood": (176, 124, 78),
-    "grass": (98, 142, 62),
+    "grass": (122, 164, 82),
     "sand": (222, 196, 148),
     "stone": (164, 160, 154),
     "snow": (238, 242, 247),
-    "asphalt": (92, 93, 97),
+    "asphalt": (138, 139, 143),
 }
 # What a sheet on the ground that sends back all light becomes: `white` sends back 87 %.
 _WHITE = 1.05
 
 
 def linear(rgb):
-    """sRGB of 0..255 as linear RGBA of 0..1."""
+    """Colours of sRGB, 0..255, as linear RGBA of 0..1."""
     plain = [value / 255 for value in rgb]
     return (
         *(v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in plain),
@@ -202,7 +202,7 @@ def _wood(nodes, where, tone, scale, _thin):
     fibres = nodes.noise(nodes.stretched(where, (scale * 2, scale * 40, scale * 40)), 1.0, 2.0)
     grain = nodes.math("MULTIPLY_ADD", rings, 0.7, nodes.math("MULTIPLY", bend, 0.45))
     grain = nodes.math("MULTIPLY_ADD", fibres, 0.3, nodes.math("MULTIPLY", grain, 0.8))
-    shown = nodes.mix(nodes.steps(grain, 0.2, 1.1), shade(tone, 1.12), shade(tone, 0.5))
+    shown = nodes.mix(nodes.steps(grain, 0.2, 1.1), shade(tone, 1.12), shade(tone, 0.62))
     return nodes.principled(
         base_color=shown, roughness=0.45, normal=nodes.bump(grain, 0.12, 0.01 / scale)
     )
@@ -355,7 +355,7 @@ def liquid(colour, viscosity):
     """Water, or a tinted and the more opaque liquid the thicker it is."""
     made = new("liquid")
     nodes = Nodes(made)
-    tone = colour_of(colour, (150, 205, 232))
+    tone = colour_of(colour, (172, 220, 242))
     # Seen through without refraction, which few samples would leave noisy; less than half of it,
     # so that its surface is still what the data passes see.
     clear = max(0.0, 0.48 - min(1.0, viscosity / 2e-3) * 0.3 - (0.12 if colour else 0.0))
@@ -378,18 +378,19 @@ def smoke(colour, fire):
     volume = nodes.add(
         "VolumePrincipled",
         named={
-            "Color": tone,
+            "Color": shade(tone, 0.4),
             "Density": 9.0 if not fire else 7.0,
             "Density Attribute": "density",
             "Anisotropy": 0.0,
         },
     )
     if not fire:
-        # What light would do between the grains of smoke, which costs too many samples.
+        # What light does between the grains of smoke would cost too many samples: most of its
+        # brightness is its own glow, which is free of noise, and the sun models it.
         glow = volume.node.inputs
         glow["Emission Color"].default_value = tone
         density = nodes.add("Attribute", out=2, attribute_name="density")
-        nodes.tree.links.new(nodes.math("MULTIPLY", density, 1.6), glow["Emission Strength"])
+        nodes.tree.links.new(nodes.math("MULTIPLY", density, 4.0), glow["Emission Strength"])
     if fire:
         flame = nodes.add("Attribute", out=2, attribute_name="flame")
         heat = nodes.tree.nodes.new("ShaderNodeValToRGB")
@@ -472,7 +473,7 @@ def _grass(nodes, where, tone):
     large = nodes.noise(where, 0.7, 3.0)
     mixed = nodes.math("MULTIPLY_ADD", blades, 0.6, nodes.math("MULTIPLY", tufts, 0.45))
     shown = nodes.mix(nodes.steps(mixed, 0.3, 0.8), shade(tone, 0.42), shade(tone, 1.25))
-    dry = nodes.mix(nodes.steps(large, 0.45, 0.75), shown, linear((150, 152, 74)))
+    dry = nodes.mix(nodes.steps(large, 0.45, 0.75), shown, linear((166, 172, 96)))
     return nodes.mix(0.4, shown, dry), mixed, 0.05, 0.9
 
 
@@ -569,10 +570,10 @@ def place_of(scene, folder):
     """The path of the place's picture behind the scene, or None."""
     if not scene["sky"]["picture"]:
         return None
-    path = os.path.join(folder, "place.png")
-    if not os.path.isfile(path):
+    path = Path(folder) / "place.png"
+    if not path.is_file():
         raise ValueError(f"the sky is a picture, and there is no place.png in {folder}")
-    return path
+    return str(path)
 
 
 def _falling(scene):

@@ -7,6 +7,7 @@ of its bounding box.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import bmesh
 import bpy
@@ -68,7 +69,7 @@ class Sculpt:
                 ]
             )
         faces = []
-        for low, high in zip(rings, rings[1:], strict=False):
+        for low, high in pairwise(rings):
             for i in range(steps):
                 j = (i + 1) % steps
                 corners = [low[i % len(low)], low[j % len(low)], high[j % len(high)]]
@@ -107,7 +108,7 @@ class Sculpt:
             )  # fmt: skip
         faces = [
             self.mesh.faces.new((low[k], low[(k + 1) % steps], high[(k + 1) % steps], high[k]))
-            for low, high in zip(rings, rings[1:], strict=False)
+            for low, high in pairwise(rings)
             for k in range(steps)
         ]
         self._paint(faces, look, True)
@@ -437,7 +438,8 @@ def _bottle(sculpt, height, material, colour):
     cork = looks.plain("cork", looks.linear((184, 140, 94)), rough=0.9)
     sculpt.lathe(
         [(0, 0.015), (0.11, 0), (0.14, 0.008), (0.149, 0.03), (0.149, 0.56), (0.135, 0.63),
-         (0.085, 0.71), (0.054, 0.76), (0.048, 0.93), (0.058, 0.935), (0.058, 0.965), (0.048, 0.97)],
+         (0.085, 0.71), (0.054, 0.76), (0.048, 0.93), (0.058, 0.935), (0.058, 0.965),
+         (0.048, 0.97)],
         look, steps=48,
     )  # fmt: skip
     sculpt.lathe([(0.15, 0.16), (0.15, 0.48)], paper, steps=48)
