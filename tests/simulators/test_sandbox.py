@@ -455,6 +455,8 @@ def test_helpers_know_what_the_contract_knows() -> None:
             assert re.search(rf"\b{name}\b", told), name
     for name in helper_names():
         assert f"def {name}(" in told
+    page = Path(__file__).parents[2] / "docs" / "sandbox.md"
+    assert told in page.read_text(encoding="utf-8"), "docs/sandbox.md shows all helpers as they are"
 
 
 @pytest.mark.skipif(not JAILS, reason="no sandbox works here")
@@ -557,3 +559,21 @@ def test_the_linter_survives_anything() -> None:
     for text in ("(" * 5000, "x = " + "-" * 100_000 + "1", "\0", "x" * 70_000, "1 +", "é = '", ""):
         assert len(lint(text)) <= 21
     assert len(lint("open()\n" * 100)) == 21
+
+
+@pytest.mark.skipif(
+    not JAILS or JAILS[0].name != "landlock", reason="there is no Landlock in this kernel"
+)
+@pytest.mark.parametrize("version", range(1, 8))
+def test_older_landlocks_hold_as_well(
+    version: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the rules that they know, and the calls that they do not guard refused."""
+    older = tmp_path / "launch.py"
+    older.write_text(
+        f"import sys\nsys.path.insert(0, {str(sandbox.LAUNCH.parent)!r})\nimport launch\n"
+        f"known = launch.landlock_version()\n"
+        f"launch.landlock_version = lambda: min(known, {version})\nlaunch.main(sys.argv[1:])\n"
+    )
+    monkeypatch.setattr(sandbox, "LAUNCH", older)
+    assert probe.fault(JAILS[0]) is None

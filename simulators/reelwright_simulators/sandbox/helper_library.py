@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 from functools import cache
+from textwrap import indent
 
 from reelwright_simulators.sandbox import INSIDE
 
@@ -42,6 +43,6 @@ def documentation() -> str:
     parts = [(ast.get_docstring(_tree()) or "").partition("\n\n")[2].strip()]
     for name in helper_names():
         node = defined[name]
-        told = (ast.get_docstring(node) or "").replace("\n", "\n    ")
+        told = indent(ast.get_docstring(node) or "", "    ").strip()
         parts.append(f"def {name}({ast.unparse(node.args)})\n    {told}")
     return "\n\n".join(parts)

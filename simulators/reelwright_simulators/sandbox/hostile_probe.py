@@ -36,6 +36,16 @@ def _write(path: Path) -> bool:
     return path.read_text(encoding="ascii") == "x"
 
 
+def _empty(path: Path) -> bool:
+    os.truncate(path, 0)
+    return True
+
+
+def _empty_by_opening(path: Path) -> bool:
+    os.close(os.open(path, os.O_RDONLY | os.O_TRUNC))
+    return True
+
+
 def _fork() -> bool:
     child = os.fork()
     if child == 0:
@@ -83,6 +93,8 @@ def main() -> None:
         "read /etc/passwd": lambda: Path("/etc/passwd").read_text(encoding="utf-8"),
         "write outside": lambda: _write(outside / "made"),
         "write in /tmp": lambda: _write(Path(facts["tmp"])),
+        "empty a file outside": lambda: _empty(outside / "secret"),
+        "empty a file that it may read": lambda: _empty_by_opening(Path(facts["readable"])),
         "connect by TCP": lambda: _connect(socket.AF_INET, ("127.0.0.1", facts["port"])),
         "connect by a socket file": lambda: _connect(socket.AF_UNIX, str(outside / "socket")),
         "signal its parent": lambda: _signal(facts["pid"]),

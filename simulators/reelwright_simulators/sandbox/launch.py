@@ -145,7 +145,7 @@ def shut_in(policy: dict[str, Any]) -> None:
     if policy["landlock"]:
         _landlock(policy["folder"], policy["read"], policy["execute"])
     if policy["seccomp"]:
-        seccomp.confine()
+        seccomp.confine(whole_files=policy["landlock"] and landlock_version() < 3)
     # Last, since looking for rules takes memory and files, too.
     _limit(policy["limits"])
 

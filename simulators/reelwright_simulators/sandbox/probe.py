@@ -32,10 +32,11 @@ def fault(jail: Jail) -> str | None:
         outside.mkdir()
         folder.mkdir()
         (outside / "secret").write_text("secret", encoding="ascii")
+        (readable := top / "readable").write_text("readable", encoding="ascii")
         with _served(outside / "socket") as (port, called):
             facts: dict[str, object] = {
                 "outside": str(outside), "port": port, "pid": os.getpid(), "memory": 2 * _MEMORY,
-                "variable": _VARIABLE, "tmp": str(top / "made"),
+                "variable": _VARIABLE, "tmp": str(top / "made"), "readable": str(readable),
             }  # fmt: skip
             try:
                 could = _run(jail, folder, facts)
@@ -51,7 +52,7 @@ def fault(jail: Jail) -> str | None:
 
 
 def _run(jail: Jail, folder: Path, facts: dict[str, object]) -> list[str]:
-    command = replace(jail, read=(_PROGRAM,)).command(
+    command = replace(jail, read=(_PROGRAM, Path(str(facts["readable"])))).command(
         [sys.executable, "-I", "-S", str(_PROGRAM), json.dumps(facts)],
         folder=folder,
         limits=Limits(cpu=_SECONDS, memory=_MEMORY),

@@ -173,6 +173,31 @@ def _rules(pid: int) -> dict[str, list[_Instruction]]:
     }
 
 
+def _whole_files() -> dict[str, list[_Instruction]]:
+    """No emptying of files but of those that are opened to be written.
+
+    For Landlock before version 3, to which truncation is no writing.
+    """
+
+    def opened(flags: int) -> list[_Instruction]:
+        return [
+            (_LOAD, 0, 0, _arguments(flags)),
+            (_ANY_BIT, 0, 3, os.O_TRUNC),
+            (_MASK, 0, 0, os.O_ACCMODE),
+            (_EQUAL, 0, 1, os.O_RDONLY),
+            (_RETURN, 0, 0, _ERROR | errno.EPERM),
+            (_RETURN, 0, 0, _ALLOW),
+        ]
+
+    return {
+        "truncate": [(_RETURN, 0, 0, _ERROR | errno.EPERM)],
+        "open": opened(1),
+        "openat": opened(2),
+        # Its flags lie in memory, where no filter sees them.
+        "openat2": [(_RETURN, 0, 0, _ERROR | errno.ENOSYS)],
+    }
+
+
 def _column() -> tuple[int, int]:
     machine = platform.machine()
     if machine not in _MACHINES:
@@ -193,9 +218,9 @@ def _framed(code: list[_Instruction], architecture: int) -> list[_Instruction]:
     return [*start, *code]
 
 
-def _jail(pid: int) -> list[_Instruction]:
+def _jail(pid: int, *, whole_files: bool) -> list[_Instruction]:
     architecture, column = _column()
-    rules = _rules(pid)
+    rules = {**_rules(pid), **(_whole_files() if whole_files else {})}
     code: list[_Instruction] = []
     for name, numbers in {**_ALLOWED, **_RULED, **_REFUSED}.items():
         number = numbers[column]
@@ -238,9 +263,12 @@ def _install(code: list[_Instruction]) -> None:
         raise OSError(number, f"the filter of system calls was not taken: {os.strerror(number)}")
 
 
-def confine() -> None:
-    """The filter for this process and the one program that it becomes; needs no_new_privs."""
-    _install(_jail(os.getpid()))
+def confine(*, whole_files: bool = False) -> None:
+    """The filter for this process and the one program that it becomes; needs no_new_privs.
+
+    `whole_files` also keeps files from being emptied that are not opened to be written.
+    """
+    _install(_jail(os.getpid(), whole_files=whole_files))
 
 
 def seal() -> None:
