@@ -232,7 +232,10 @@ def test_it_sees_nothing_of_our_environment(jobs: Blender, monkeypatch: pytest.M
 def host(job: str) -> subprocess.Popen[str]:
     """Another process that runs a request in `made`, and has started to."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOST, str(JOBS), job, "made"], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOST, str(JOBS), job, "made"],
+        env={**os.environ, "TMPDIR": str(Path.cwd())},  # it is killed while it looks for Blender
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
