@@ -104,6 +104,11 @@ class DiffusionGenerator:
             wording = self._in_its_words(request.prompt)
             if wording.unknown:
                 warnings.append(f"{facts.name} was never taught: {_unknown(wording, request)}")
+            if wording.weakened:
+                instead = ", ".join(
+                    f"{said} (it is told {told})" for said, told in wording.weakened
+                )
+                warnings.append(f"{facts.name} has no word of its own for: {instead}")
         if size != request.size:
             wide, high = grid.steps
             warnings.append(

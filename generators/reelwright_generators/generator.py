@@ -168,6 +168,8 @@ class Wording:
     """What was said and the model has no words for."""
     pictured: tuple[str, ...] = ()
     """Those of the unknown that a sketch can show."""
+    weakened: tuple[tuple[str, str], ...] = ()
+    """Those of the mapped that say less than what was said: `waves` told as `stays`."""
 
     def data(self) -> dict[str, Any]:
         """For the provenance of a clip."""

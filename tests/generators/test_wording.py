@@ -140,3 +140,10 @@ def test_a_film_tells_unknown_words_on_the_terminal_and_in_the_report(tmp_path: 
     assert "<strong>never taught:</strong> gorilla" in second
     assert "The model was told" not in third
     assert f"s02: {said}" in page
+
+
+def test_a_word_that_says_less_is_told() -> None:
+    told = wording("a red ball hits a blue ball and it topples")
+    assert told.told == "a red ball meets a blue ball and it falls"
+    assert told.weakened == (("hits", "meets"), ("topples", "falls"))
+    assert wording("a ball slides").weakened == ()

@@ -84,6 +84,9 @@ VERBS: Mapping[str, str] = _turned(
 )
 """From the base of a verb to the base of one that shows the same."""
 
+WEAKENED = _several("collide crash bump topple wave flap billow swing sway dangle pour hit strike")
+"""Of these the word that stands for them says less."""
+
 WORDS: Mapping[str, str] = _turned(
     {
         "two": "2, a pair of, a couple of",

@@ -69,6 +69,7 @@ class _Reader:
             mapped=tuple(self._mapped.items()),
             unknown=tuple(self._unknown),
             pictured=tuple(word for word, pictured in self._unknown.items() if pictured),
+            weakened=tuple(pair for pair in self._mapped.items() if pair[0] in _weakened()),
         )
 
     def _take(self, at: int) -> int:
@@ -180,6 +181,12 @@ def _verbs() -> dict[str, str]:
         if told in known or third_person(told) in known
         for form in english.forms(base)
     }
+
+
+@cache
+def _weakened() -> frozenset[str]:
+    """Every form of the verbs for which the model has no word of their own."""
+    return frozenset(form for base in english.WEAKENED for form in english.forms(base))
 
 
 @cache
