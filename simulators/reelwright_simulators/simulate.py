@@ -19,6 +19,7 @@ from PIL import Image
 from reelwright_core.errors import InputError, SimulationError
 from reelwright_core.files import folder_written_whole, write_json, write_text
 from reelwright_core.physics import (
+    Body,
     Card,
     Check,
     Contact,
@@ -112,6 +113,7 @@ def simulate(
         raise InputError(
             f"the exact integrator cannot move this scene: {exactly.why}; use `engine: auto`"
         )
+    uncovered = exactly.why if exactly is not None and not exactly.covered else None
     work = _Work(
         scene=scene,
         exactly=exactly if exactly is not None and exactly.covered else None,
@@ -145,6 +147,7 @@ def simulate(
                 trajectories=found.trajectories,
             )
         shutil.rmtree(request)
+        said = [f"Blender's solvers moved it, not the exact integrator: {uncovered}"]
         simulation = Simulation(
             scene=scene.digest(),
             engine=work.engine,
@@ -152,7 +155,13 @@ def simulate(
             contacts=found.contacts,
             checks=found.checks,
             cameras={name: sketch.poses for name, sketch in sketches.items()},
-            notes=[*work.notes, *found.notes, *checks.unmeasured(scene), *told["notes"]],
+            notes=[
+                *(said if uncovered else []),
+                *work.notes,
+                *found.notes,
+                *checks.unmeasured(scene),
+                *told["notes"],
+            ],
         )
         write_json(aside / "simulation.json", simulation.data())
         write_scene(aside / "scene.yaml", scene)
@@ -265,15 +274,24 @@ class _Work:
         self.blender, self.script, self.limits = blender, script, limits
         self.on_progress, self.stopping = on_progress, stopping
         self.notes: list[str] = list(exactly.notes) if exactly else []
+        if exactly and self.engine == "blender" and self._solids():
+            self.notes.append("solid bodies are moved by the exact integrator")
 
     @property
     def engine(self) -> Engine:
-        return "exact" if self.exactly else "blender"
+        """Blender's also moves what is not solid, beside an exact motion of what is."""
+        scene = self.scene
+        soft = any(body.soft for body in scene.bodies)
+        others = soft or scene.cloths or scene.liquids or scene.smokes
+        return "exact" if self.exactly and not others else "blender"
+
+    def _solids(self) -> list[Body]:
+        """The solid bodies that the laws of physics move."""
+        return [body for body in self.scene.bodies if body.moves == "free" and not body.soft]
 
     def substeps(self, folder: Path) -> int | None:
         """The substeps of Bullet that come nearest to the laws; None if it moves nothing."""
-        bodies = [body for body in self.scene.bodies if body.moves == "free" and not body.soft]
-        if self.exactly is not None or not bodies:
+        if self.exactly is not None or not self._solids():
             return None
         # Bullet moves solid bodies alone: cloth, liquids and smoke change nothing of its motion.
         alone = self.scene.model_copy(update={"cloths": [], "liquids": [], "smokes": []})
