@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,7 +84,12 @@ def test_a_bounce_has_the_height_and_frame_of_its_law() -> None:
 
 
 def test_a_box_topples_about_its_edge_and_lies_there() -> None:
-    pushed = {"velocity": (0.9, 0, 0.3), "spin": (0, 171.9, 0), "friction": 1.0, "restitution": 0.0}
+    pushed: dict[str, Any] = {
+        "velocity": (0.9, 0, 0.3),
+        "spin": (0, 171.9, 0),
+        "friction": 1.0,
+        "restitution": 0.0,
+    }
     given = scene(box(position=(0, 0, 0.3), **pushed), frames=49)
     found = planar.solve(given)
     way = found.trajectories[0].poses
@@ -94,7 +100,12 @@ def test_a_box_topples_about_its_edge_and_lies_there() -> None:
 
 
 def test_a_push_too_weak_leaves_it_standing() -> None:
-    weak = {"velocity": (0.15, 0, 0.05), "spin": (0, 28.0, 0), "friction": 1.0, "restitution": 0.0}
+    weak: dict[str, Any] = {
+        "velocity": (0.15, 0, 0.05),
+        "spin": (0, 28.0, 0),
+        "friction": 1.0,
+        "restitution": 0.0,
+    }
     found = planar.solve(scene(box(position=(0, 0, 0.3), **weak), frames=49))
     assert places(found, "box")[-1] == pytest.approx((0, 0, 0.3), abs=0.02)
 
@@ -157,7 +168,7 @@ def test_without_blender_the_exact_integrator_goes_first() -> None:
     assert drop.engine == "exact"
     assert all(check.passed for check in drop.checks)
     assert {check.name for check in drop.checks} >= {"free fall", "bounce height"}
-    pushed = {"velocity": (0.9, 0, 0.3), "spin": (0, 171.9, 0), "friction": 1.0}
+    pushed: dict[str, Any] = {"velocity": (0.9, 0, 0.3), "spin": (0, 171.9, 0), "friction": 1.0}
     toppled = planar.simulate(scene(box(position=(0, 0, 0.3), **pushed)), digest="-")
     assert isinstance(toppled, Simulation)
     assert toppled.engine == "planar"
