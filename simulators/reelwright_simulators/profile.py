@@ -29,6 +29,8 @@ PIECE = 2e-3
 NEAR = 0.02
 """Metres that a car may start above or below its wheels' place."""
 STEEPEST = 1.5
+LIP = 0.15
+"""Of the car's height: a ramp that ends so little above the ground counts as going on to it."""
 CREST = 0.03
 
 
@@ -84,8 +86,8 @@ class Ride:
         which = np.full(along.shape, -1, np.int64)
         points = self.start + along[:, None] * self.heading
         for k, box in enumerate(self.boxes):
-            turned, half = box.turned, box.size / 2
-            local = (points - box.body.position) @ turned
+            turned, (middle, half) = box.turned, self._down_to_the_ground(box)
+            local = (points - middle) @ turned
             up = turned[2]
             low, top = np.full(along.shape, -math.inf), np.full(along.shape, math.inf)
             for axis in range(3):
@@ -99,6 +101,22 @@ class Ride:
             z = np.where(low <= top, self.start[2] + top, -math.inf)
             which, high = np.where(z > high, k, which), np.maximum(high, z)
         return high, which
+
+    def _down_to_the_ground(self, box: Solid) -> tuple[Array, Array]:
+        """The middle of a box and half its size; longer at its lower end if that is a lip."""
+        middle, half = np.array(box.body.position, float), box.size / 2
+        axis = int(np.argmax(np.abs(box.turned.T @ self.heading)))
+        up = int(np.argmax(np.abs(box.turned[2])))
+        slope = float(box.turned[2, axis])
+        if axis == up or abs(slope) < 1e-3 or self.scene.ground is None:
+            return middle, half
+        edge = middle[2] - half[axis] * abs(slope) + half[up] * abs(box.turned[2, up])
+        lip = float(edge) - self.scene.ground.height
+        if not 0 < lip <= LIP * 2 * self.half:
+            return middle, half
+        more = np.zeros(3)
+        more[axis] = lip / abs(slope) / 2
+        return middle - np.sign(slope) * box.turned @ more, half + more
 
     def run(self) -> Ridden:
         """The car in every frame."""

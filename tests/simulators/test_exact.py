@@ -302,6 +302,19 @@ def test_a_car_rides_down_a_ramp_and_on() -> None:
     assert turn == pytest.approx((1, 0, 0, 0), abs=1e-9)
 
 
+def test_a_car_rolls_over_the_lip_of_a_plank_and_falls_from_a_higher_one() -> None:
+    car = {"id": "car", "shape": {"kind": "model", "name": "car", "height": 0.2}}
+    for lip, why in ((0.0, None), (0.025, None), (0.08, "drives over an edge")):
+        plank = ramp(20)
+        plank["position"] = (0, 0, plank["position"][2] + lip)
+        start = on_ramp(20, 0.6, 0.1) + np.array([0, 0, lip])
+        found = solve(scene(plank, car | {"position": tuple(start), "rotation": (0, 20, 0)}))
+        assert (found.why and why in found.why) if why else found.why is None
+        if why is None:
+            speed = math.sqrt(2 * G * (start[2] - 0.1))
+            assert found.velocities["car"][-1] == pytest.approx((speed, 0, 0), rel=1e-6, abs=1e-9)
+
+
 def test_a_car_faces_where_it_drives() -> None:
     car = {"id": "car", "shape": {"kind": "model", "name": "car", "height": 0.3}}
     told = scene(car | {"position": (1, 0, 0.15), "rotation": (0, 0, 180), "velocity": (-1, 0, 0)})
