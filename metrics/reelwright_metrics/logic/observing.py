@@ -20,7 +20,13 @@ from reelwright_core.video import Frames
 from reelwright_metrics import paths
 from reelwright_metrics.assign import Path, Thing, Watched
 from reelwright_metrics.colours import alike, colour_scores
-from reelwright_metrics.logic.propositions import Observed, Proposition, window_spans, windows
+from reelwright_metrics.logic.propositions import (
+    WINDOW,
+    Observed,
+    Proposition,
+    window_spans,
+    windows,
+)
 from reelwright_metrics.measure import watch_pixels
 from reelwright_metrics.motion import Trace
 from reelwright_metrics.questions import TURNS, direction_of
@@ -230,9 +236,11 @@ def _stillness(event: Event, watched: Watched) -> Scores:
     found: list[Scores] = []
     for thing in watched.of(event.actor):
         places = thing.seen[:, :2] - (thing.planned[:, :2] if moving else 0)
-        if not np.isfinite(places[:, 0]).any():
+        known = places[np.isfinite(places[:, 0])]
+        if not len(known):
             continue
-        far = np.hypot(*(places - np.nanmedian(places, axis=0)).T)
+        # Where it stood at first: a middle place would blame the frames before it moved off, too.
+        far = np.hypot(*(places - np.median(known[:WINDOW], axis=0)).T)
         found.append(_per_window(np.clip(1 - far / TREMBLE, 0, 1)))
     return _least(found, len(windows(len(watched.frames))))
 

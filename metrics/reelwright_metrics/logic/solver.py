@@ -36,7 +36,9 @@ MOST = 8
 SOFT = 1e-9
 """Blame is found on probabilities this far from 0 and 1, so that each of many failures counts."""
 SHARE = 0.5
-"""A frame is to blame if mending it helps this share as much as the best one, in logarithms."""
+"""A frame is to blame if mending it helps this share as much as the best one, in logarithms,"""
+DOUBLES = float(np.log(2))
+"""or makes the formula twice as probable."""
 HELPS = 0.01
 """What mending must multiply the probability by, less 1, for anything to be to blame."""
 
@@ -112,7 +114,8 @@ def _spans(gains: Series) -> list[tuple[int, int]]:
     if not len(gains) or gains.max() <= 0:
         return []
     spans: list[tuple[int, int]] = []
-    for frame in np.flatnonzero(gains >= SHARE * gains.max()).tolist():
+    least = min(SHARE * float(gains.max()), DOUBLES)
+    for frame in np.flatnonzero(gains >= least).tolist():
         if spans and spans[-1][1] == frame - 1:
             spans[-1] = (spans[-1][0], frame)
         else:
