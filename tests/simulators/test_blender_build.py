@@ -84,7 +84,7 @@ def test_a_ball_falls_by_the_law_and_bounces_as_its_restitution_says(tmp_path: P
     height = ways["ball"][:, 2] - 0.12
     fall = _times(10)[1:]
     assert 1 - height[1:10] == pytest.approx(G / 2 * fall**2, rel=0.02)
-    assert height[12:].max() == pytest.approx(0.75**2, rel=0.1)
+    assert height[12:].max() == pytest.approx(0.75**2, rel=0.02)
     met = [each for each in answer["contacts"] if {each["a"], each["b"]} == {"ball", "ground"}]
     assert met[0]["frame"] == math.ceil(math.sqrt(2 / G) * FPS)
     assert met[0]["speed"] == pytest.approx(math.sqrt(2 * G), rel=0.05)
