@@ -7,10 +7,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reelwright_core.errors import FormulaError
-from reelwright_metrics.logic.formula import Formula, holds, no, parse, prop
+from reelwright_metrics.logic.formula import Formula, Op, holds, no, parse, prop
 from reelwright_metrics.logic.monitor import Monitor, automaton
 
 NAMES = ("a", "b", "the dog runs", "c")
+
+
+def unary(op: Op, part: Formula) -> Formula:
+    return Formula(op, (part,))
+
+
+def binary(op: Op, one: Formula, other: Formula) -> Formula:
+    return Formula(op, (one, other))
+
+
+def several(op: Op, parts: list[Formula]) -> Formula:
+    return Formula(op, tuple(parts))
+
+
+ONE: tuple[Op, ...] = ("!", "X", "F", "G")
+TWO: tuple[Op, ...] = ("U", "W", "&", "|", "->")
+MORE: tuple[Op, ...] = ("&", "|")
 
 
 def formulas(names: tuple[str, ...] = NAMES, leaves: int = 8) -> st.SearchStrategy[Formula]:
@@ -20,16 +37,11 @@ def formulas(names: tuple[str, ...] = NAMES, leaves: int = 8) -> st.SearchStrate
     )
 
     def more(inner: st.SearchStrategy[Formula]) -> st.SearchStrategy[Formula]:
-        one = st.builds(lambda op, a: Formula(op, (a,)), st.sampled_from("!XFG"), inner)
-        two = st.builds(
-            lambda op, a, b: Formula(op, (a, b)),
-            st.sampled_from(["U", "W", "&", "|", "->"]), inner, inner,
-        )  # fmt: skip
-        several = st.builds(
-            lambda op, parts: Formula(op, tuple(parts)),
-            st.sampled_from("&|"), st.lists(inner, min_size=3, max_size=3),
-        )  # fmt: skip
-        return st.one_of(one, two, several)
+        return st.one_of(
+            st.builds(unary, st.sampled_from(ONE), inner),
+            st.builds(binary, st.sampled_from(TWO), inner, inner),
+            st.builds(several, st.sampled_from(MORE), st.lists(inner, min_size=3, max_size=3)),
+        )
 
     return st.recursive(leaf, more, max_leaves=leaves)
 

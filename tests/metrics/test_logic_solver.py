@@ -11,16 +11,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reelwright_core.errors import FormulaError
-from reelwright_metrics.logic.formula import Formula, holds, parse, prop
+from reelwright_metrics.logic.formula import Formula, Op, holds, parse, prop
 from reelwright_metrics.logic.solver import independent, probability, verdict
 
 NAMES = ("a", "b", "c", "d")
 Table = dict[str, list[float]]
 
 
+def unary(op: Op, part: Formula) -> Formula:
+    return Formula(op, (part,))
+
+
+def binary(op: Op, one: Formula, other: Formula) -> Formula:
+    return Formula(op, (one, other))
+
+
+ONE: tuple[Op, ...] = ("!", "X", "F", "G")
+TWO: tuple[Op, ...] = ("U", "W", "&", "|", "->")
+
+
 @st.composite
 def tables(draw: st.DrawFn) -> Table:
-    """Tables of up to 4 propositions and 5 frames, at most 15 cells for enumeration's sake."""
+    """Tables of up to 4 propositions and 5 frames, at most 12 cells for enumeration's sake."""
     frames = draw(st.integers(1, 5))
     count = draw(st.integers(1, min(4, 12 // frames)))
     chance = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 1.0]))
@@ -35,18 +47,15 @@ def asked(draw: st.DrawFn) -> tuple[Formula, Table]:
 
     def more(inner: st.SearchStrategy[Formula]) -> st.SearchStrategy[Formula]:
         return st.one_of(
-            st.builds(lambda op, a: Formula(op, (a,)), st.sampled_from("!XFG"), inner),
-            st.builds(
-                lambda op, a, b: Formula(op, (a, b)),
-                st.sampled_from(["U", "W", "&", "|", "->"]), inner, inner,
-            ),
-        )  # fmt: skip
+            st.builds(unary, st.sampled_from(ONE), inner),
+            st.builds(binary, st.sampled_from(TWO), inner, inner),
+        )
 
     return draw(st.recursive(leaf, more, max_leaves=7)), table
 
 
-def enumerated(formula: Formula, table: Table) -> np.ndarray:
-    """Over all traces: [3]: the probability, and (failed, succeeded) by brute force per frame."""
+def enumerated(formula: Formula, table: Table) -> float:
+    """The probability by going through all traces."""
     names = sorted(table)
     frames = len(table[names[0]])
     labels = list(itertools.product([False, True], repeat=len(names)))
@@ -62,7 +71,7 @@ def enumerated(formula: Formula, table: Table) -> np.ndarray:
             [{n for n, true in zip(names, label, strict=True) if true} for label in trace],
         ):
             total += chance
-    return np.array(total)
+    return total
 
 
 @settings(max_examples=120, deadline=None)

@@ -241,7 +241,7 @@ def _stillness(event: Event, watched: Watched) -> Scores:
             continue
         # Where it stood at first: a middle place would blame the frames before it moved off, too.
         far = np.hypot(*(places - np.median(known[:WINDOW], axis=0)).T)
-        found.append(_per_window(np.clip(1 - far / TREMBLE, 0, 1)))
+        found.append(_per_window(np.asarray(np.clip(1 - far / TREMBLE, 0, 1))))
     return _least(found, len(windows(len(watched.frames))))
 
 

@@ -24,14 +24,14 @@ def storm_probability(formula: Formula, table: Table) -> float:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "chain.prism"
         file.write_text(_chain(table), encoding="utf-8")
-        program = stormpy.parse_prism_program(str(file))  # pyright: ignore
+        program = stormpy.parse_prism_program(str(file))
     asked = f"P=? [ X ({_infinite(formula, words)}) ]"
-    properties = stormpy.parse_properties(asked, program)  # pyright: ignore
-    model = stormpy.build_model(program, properties)  # pyright: ignore
-    result = stormpy.model_checking(model, properties[0])  # pyright: ignore
-    (start,) = model.initial_states  # pyright: ignore
-    value = result.get_value(start) if hasattr(result, "get_value") else result.at(start)  # pyright: ignore
-    return float(value)  # pyright: ignore
+    properties = stormpy.parse_properties(asked, program)
+    model = stormpy.build_model(program, properties)
+    result = stormpy.model_checking(model, properties[0])
+    (start,) = model.initial_states
+    value = result.get_value(start) if hasattr(result, "get_value") else result.at(start)
+    return float(value)
 
 
 def _chain(table: Table) -> str:
