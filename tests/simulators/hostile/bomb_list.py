@@ -1,6 +1,6 @@
 """Takes all memory bit by bit."""
 # lint: never ends
-# jail: MemoryError|memory
+# jail: MemoryError|memory|longer than|CPU seconds
 
 held = []
 while True:

@@ -1,7 +1,7 @@
 """Goes on when it has ended."""
 
 # lint: `atexit`
-# jail: nothing in the scene|made by itself|declares nothing
+# jail: nothing in the scene|made by itself|declares nothing|SIGKILL
 import atexit
 import threading
 

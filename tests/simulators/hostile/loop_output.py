@@ -1,6 +1,6 @@
 """Talks without end."""
 # lint: never ends
-# jail: longer than|CPU seconds
+# jail: longer than|CPU seconds|SIGKILL
 
 while True:
     print("x" * 1000)

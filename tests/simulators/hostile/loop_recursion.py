@@ -1,6 +1,6 @@
 """Calls itself without end."""
 # lint: calls itself
-# jail: RecursionError
+# jail: RecursionError|SIGKILL
 
 
 def again(depth):

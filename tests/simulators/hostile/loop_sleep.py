@@ -1,7 +1,7 @@
 """Does nothing for ever."""
 
 # lint: `time`
-# jail: longer than
+# jail: longer than|SIGKILL
 import time
 
 time.sleep(10**9)

@@ -1,7 +1,7 @@
 """Never ends, whatever it is told."""
 
 # lint: bare
-# jail: longer than|CPU seconds
+# jail: longer than|CPU seconds|SIGKILL
 import signal
 
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGXCPU, signal.SIGALRM):

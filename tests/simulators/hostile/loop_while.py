@@ -1,6 +1,6 @@
 """Never ends."""
 # lint: never ends
-# jail: longer than|CPU seconds
+# jail: longer than|CPU seconds|SIGKILL
 
 while True:
     pass

@@ -1,7 +1,7 @@
 """Starts threads without end, each with hardly any memory."""
 
 # lint: `threading`
-# jail: thread
+# jail: thread|longer than|CPU seconds
 import threading
 import time
 
