@@ -42,9 +42,9 @@ from reelwright_simulators.sandbox.scripts import Script, scene_in
 Quality = Literal["draft", "preview", "final"]
 """Workbench; Cycles with 2 samples; Cycles with 4."""
 
-SUBSTEPS = (10, 4, 5, 8, 20, 3, 40, 60)
-"""Of Bullet in each frame, in the order in which they are tried. More are not more right: how
-high a ball bounces depends on them erratically, so the one nearest to the laws is kept."""
+SUBSTEPS = (20, 30, 40, 10, 15, 60, 8)
+"""Of Bullet in each frame, in the order in which they are tried; the one nearest to the laws is
+kept. Fewer let things slip into each other, more are not more right (docs/physics.md)."""
 
 _REQUEST = "blender"
 
