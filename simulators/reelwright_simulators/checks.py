@@ -902,6 +902,10 @@ class _Motion:
             turning = np.zeros(scene.frames)
             if roll is not None and not way.tied:
                 turning = roll[0] ** 2 * roll[1] * (spin * spin).sum(1) / 2
+            elif not way.tied:
+                # What it was given counts; how a block turns later is left out of what it has.
+                size, own_axes = way.solid.size, way.solid.turned.T @ spin[0]
+                turning[0] = (own_axes**2 @ ((size * size).sum() - size * size)) / 24
             own = way.solid.mass * ((speed * speed).sum(1) / 2 + up - up.min() + turning)
             total[: len(own)] += own
             floor += way.solid.mass * self.g * 0.01
