@@ -15,6 +15,7 @@ from reelwright_agents.planner import Picture, Script
 from reelwright_core.errors import FormulaError, InputError
 from reelwright_core.story import Shot, Storyboard
 from reelwright_core.storyboards import write_storyboard
+from reelwright_core.takes import Film
 from reelwright_core.video import write_video
 from reelwright_graphs.run import film
 from reelwright_metrics.logic.formula import parse
@@ -156,6 +157,7 @@ def test_a_film_is_watched_by_logic_and_its_takes_need_no_words(tmp_path: Path) 
         "planner.brain": "offline",
     }  # fmt: skip
     done = film(PROMPT, out=tmp_path / "run", settings=settings)
+    assert isinstance(done, Film)
     critique = done.shots[0].takes[0].critique
     assert critique is not None
     assert critique.critic == "logic"

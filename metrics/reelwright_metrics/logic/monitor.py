@@ -26,8 +26,10 @@ from reelwright_metrics.logic.formula import FALSE, TRUE, Formula, always, event
 
 STATES = 500
 """States of a monitor that are made before it is given up."""
-CLAUSES = 300
+CLAUSES = 200
 """Conjunctions of one state or step at which it is given up."""
+CHOICES = 4000
+"""Questions of all its steps at which it is given up."""
 
 Clause = frozenset[Formula]
 State = frozenset[Clause]
@@ -60,6 +62,7 @@ class Monitor:
         self._states: list[State] = []
         self._numbers: dict[State, int] = {}
         self._trees: dict[int, Tree] = {}
+        self._known: dict[_Step, Tree] = {}
         self._number(_rest(normal(formula)))
 
     def state(self, number: int) -> State:
@@ -103,12 +106,19 @@ class Monitor:
 
     def _split(self, step: _Step) -> Tree:
         """The tree of a derivative: Shannon's expansion over what it says of this frame."""
+        if step in self._known:
+            return self._known[step]
+        if len(self._known) >= CHOICES:
+            raise _too_large(f"more than {CHOICES} questions to ask of a frame")
         said = {name for now, _ in step for name, _ in now}
         name = next((name for name in self.names if name in said), None)
         if name is None:
-            return self._number(_least(later for _, later in step))
-        low, high = (self._split(_given(step, name, value)) for value in (False, True))
-        return low if low == high else Choice(name, low, high)
+            tree: Tree = self._number(_least(later for _, later in step))
+        else:
+            low, high = (self._split(_given(step, name, value)) for value in (False, True))
+            tree = low if low == high else Choice(name, low, high)
+        self._known[step] = tree
+        return tree
 
 
 def _too_large(why: str) -> FormulaError:

@@ -169,7 +169,7 @@ def _there(thing: Thing) -> NDArray[np.bool_]:
 
 def _presence(proposition: Proposition, watched: Watched) -> Scores:
     seen = np.array([_there(thing) for thing in watched.of(proposition.entity)]).any(0)
-    return _per_window(seen.astype(np.float64))
+    return _per_window(np.asarray(seen, np.float64))
 
 
 def _count(proposition: Proposition, watched: Watched) -> Scores:
@@ -179,7 +179,7 @@ def _count(proposition: Proposition, watched: Watched) -> Scores:
         found[[blob.at for blob in trace.blobs]] += 1
     # Of one thing it is asked whether there is a second: its own presence is asked for apart.
     right = found <= 1 if len(them) == 1 else found == len(them)
-    return _per_window(right.astype(np.float64))
+    return _per_window(np.asarray(right, np.float64))
 
 
 def _colour(proposition: Proposition, watched: Watched) -> Scores:
@@ -240,8 +240,9 @@ def _stillness(event: Event, watched: Watched) -> Scores:
         if not len(known):
             continue
         # Where it stood at first: a middle place would blame the frames before it moved off, too.
-        far = np.hypot(*(places - np.median(known[:WINDOW], axis=0)).T)
-        found.append(_per_window(np.asarray(np.clip(1 - far / TREMBLE, 0, 1))))
+        across, down = (places - np.median(known[:WINDOW], axis=0)).T
+        far = np.asarray(np.hypot(across, down))
+        found.append(_per_window(np.maximum(1 - far / TREMBLE, 0.0)))
     return _least(found, len(windows(len(watched.frames))))
 
 

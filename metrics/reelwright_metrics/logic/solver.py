@@ -74,7 +74,7 @@ def probability(formula: Formula, table: Table) -> float:
     different lengths, and more than 8 propositions that depend on each other.
     """
     checked = _checked(formula, table)
-    return _value(formula, checked)
+    return _Solved(formula, _frames(checked)).value(checked)
 
 
 def verdict(formula: Formula, table: Table) -> Verdict:
@@ -84,9 +84,10 @@ def verdict(formula: Formula, table: Table) -> Verdict:
     """
     checked = _checked(formula, table)
     soft = {name: np.clip(series, SOFT, 1 - SOFT) for name, series in checked.items()}
-    failed, succeeded = _settled(formula, checked)
-    base = _value(formula, soft)
-    mended = {name: _value(formula, soft, free=name) for name in formula.propositions()}
+    solved = _Solved(formula, _frames(checked))
+    failed, succeeded = solved.settled(checked)
+    base = solved.value(soft)
+    mended = {name: solved.value(soft, free=name) for name in formula.propositions()}
     weakest = max(mended, key=lambda name: mended[name], default=None)
     if weakest is None or mended[weakest] <= base * (1 + HELPS):
         weakest = None
@@ -94,12 +95,12 @@ def verdict(formula: Formula, table: Table) -> Verdict:
     gains = np.zeros(frames)
     if weakest is not None:
         for frame in range(frames):
-            there = _value(formula, soft, free=weakest, at=frame)
+            there = solved.value(soft, free=weakest, at=frame)
             gains[frame] = max(0.0, float(np.log(there / base)))
     lost = np.flatnonzero(failed >= 0.5)
     return Verdict(
         formula=formula,
-        probability=_value(formula, checked),
+        probability=solved.value(checked),
         failed=failed,
         succeeded=succeeded,
         mended=mended,
@@ -143,91 +144,79 @@ def independent(formula: Formula) -> list[Formula]:
     return [each[0] if len(each) == 1 else Formula(op, tuple(each)) for _, each in groups]
 
 
-def _value(
-    formula: Formula, table: Mapping[str, Series], *, free: str | None = None, at: int | None = None
-) -> float:
-    """The probability; that of the best choice of `free` in the frame `at`, or in all frames."""
-    parts = independent(formula)
-    if len(parts) > 1:
-        values = np.array([_value(part, table, free=free, at=at) for part in parts])
-        whole = values.prod() if formula.op == "&" else 1 - (1 - values).prod()
-        return float(whole)
-    return _Solved(formula, table).value(free=free, at=at)
+_Checked = Mapping[str, Series]
 
 
-def _settled(formula: Formula, table: Mapping[str, Series]) -> tuple[Series, Series]:
-    """[frames] each: how probably it is false, and true, whatever is still to come."""
-    parts = independent(formula)
-    if len(parts) > 1:
-        settled = [_settled(part, table) for part in parts]
-        failed = np.array([each[0] for each in settled])
-        succeeded = np.array([each[1] for each in settled])
-        if formula.op == "&":
-            return 1 - (1 - failed).prod(0), succeeded.prod(0)
-        return failed.prod(0), 1 - (1 - succeeded).prod(0)
-    return _Solved(formula, table).settled()
+def _frames(table: _Checked) -> int:
+    return len(next(iter(table.values())))
 
 
 class _Solved:
-    """A formula's monitor, run over a table."""
+    """A formula made ready for tables of so many frames: split into its independent parts."""
 
-    def __init__(self, formula: Formula, table: Mapping[str, Series]):
+    def __init__(self, formula: Formula, frames: int):
+        parts = independent(formula)
+        self.all_needed = formula.op == "&"
+        self.names = frozenset(formula.propositions())
+        self.parts = [_Solved(part, frames) for part in parts] if len(parts) > 1 else []
+        self.chain = None if self.parts else _Chain(formula, frames)
+
+    def value(self, table: _Checked, *, free: str | None = None, at: int | None = None) -> float:
+        """The probability; that of the best choice of `free` in the frame `at`, or in all."""
+        if self.chain is not None:
+            return self.chain.value(table, free=free if free in self.names else None, at=at)
+        values = np.array([part.value(table, free=free, at=at) for part in self.parts])
+        return float(values.prod() if self.all_needed else 1 - (1 - values).prod())
+
+    def settled(self, table: _Checked) -> tuple[Series, Series]:
+        """[frames] each: how probably it is false, and true, whatever is still to come."""
+        if self.chain is not None:
+            return self.chain.settled(table)
+        settled = [part.settled(table) for part in self.parts]
+        failed = np.array([each[0] for each in settled])
+        succeeded = np.array([each[1] for each in settled])
+        if self.all_needed:
+            return 1 - (1 - failed).prod(0), succeeded.prod(0)
+        return failed.prod(0), 1 - (1 - succeeded).prod(0)
+
+
+class _Chain:
+    """The Markov chain of a monitor's states over the frames of a table."""
+
+    def __init__(self, formula: Formula, frames: int):
         names = formula.propositions()
         if len(names) > MOST:
             raise FormulaError(
                 f"at most {MOST} propositions may depend on each other, got {len(names)}: "
                 f"{', '.join(names)}; split the formula into parts joined by `&` that share none"
             )
-        self.table = table
-        self.frames = len(next(iter(table.values())))
+        self.frames = frames
         self.monitor = Monitor(formula)
         self.layers: list[list[int]] = [[0]]
         """The states that can be reached before each frame, and after the last."""
-        for _ in range(self.frames):
+        for _ in range(frames):
             leaves = {
                 leaf for state in self.layers[-1] for leaf in _leaves(self.monitor.tree(state))
             }
             self.layers.append(sorted(leaves))
 
-    def value(self, *, free: str | None, at: int | None) -> float:
+    def value(self, table: _Checked, *, free: str | None, at: int | None) -> float:
         ahead = {state: float(self.monitor.accepts(state)) for state in self.layers[-1]}
         for frame in reversed(range(self.frames)):
+            true = {name: float(series[frame]) for name, series in table.items()}
             chosen = free if at is None or at == frame else None
             ahead = {
-                state: self._best(self.monitor.tree(state), frame, ahead, chosen)
+                state: _best(self.monitor.tree(state), true, ahead, chosen)
                 for state in self.layers[frame]
             }
         return ahead[0]
 
-    def _best(self, tree: Tree, frame: int, ahead: Mapping[int, float], free: str | None) -> float:
-        if free is None:
-            return self._mean(tree, frame, ahead)
-        return max(self._mean(tree, frame, ahead, free, value) for value in (False, True))
-
-    def _mean(
-        self,
-        tree: Tree,
-        frame: int,
-        ahead: Mapping[int, float],
-        known: str | None = None,
-        value: bool = False,
-    ) -> float:
-        """The mean of `ahead` over what may be true in a frame, given that `known` is `value`."""
-        if isinstance(tree, int):
-            return ahead[tree]
-        if tree.name == known:
-            return self._mean(tree.high if value else tree.low, frame, ahead, known, value)
-        true = float(self.table[tree.name][frame])
-        low = self._mean(tree.low, frame, ahead, known, value)
-        high = self._mean(tree.high, frame, ahead, known, value)
-        return (1 - true) * low + true * high
-
-    def settled(self) -> tuple[Series, Series]:
+    def settled(self, table: _Checked) -> tuple[Series, Series]:
         can = {state: self.monitor.accepts(state) for state in self.layers[-1]}
         must = dict(can)
         ends = [(can, must)]
         for frame in reversed(range(1, self.frames)):
-            leaves = {s: set(_leaves(self.monitor.tree(s))) for s in self.layers[frame]}
+            leaves = {s: _leaves(self.monitor.tree(s)) for s in self.layers[frame]}
             can, must = (
                 {s: any(can[leaf] for leaf in leaves[s]) for s in leaves},
                 {s: all(must[leaf] for leaf in leaves[s]) for s in leaves},
@@ -236,25 +225,45 @@ class _Solved:
         failed, succeeded = np.zeros(self.frames), np.zeros(self.frames)
         now = {0: 1.0}
         for frame, (can, must) in enumerate(reversed(ends)):
+            true = {name: float(series[frame]) for name, series in table.items()}
             after = dict.fromkeys(self.layers[frame + 1], 0.0)
             for state, weight in now.items():
-                self._spread(self.monitor.tree(state), frame, weight, after)
+                _spread(self.monitor.tree(state), true, weight, after)
             now = after
             failed[frame] = sum(weight for state, weight in now.items() if not can[state])
             succeeded[frame] = sum(weight for state, weight in now.items() if must[state])
         return failed, succeeded
 
-    def _spread(self, tree: Tree, frame: int, weight: float, after: dict[int, float]) -> None:
-        if isinstance(tree, int):
-            after[tree] += weight
-            return
-        true = float(self.table[tree.name][frame])
-        self._spread(tree.low, frame, weight * (1 - true), after)
-        self._spread(tree.high, frame, weight * true, after)
+
+def _best(
+    tree: Tree, true: Mapping[str, float], ahead: Mapping[int, float], free: str | None
+) -> float:
+    """The mean of `ahead` over what may be true in a frame, at the best choice of `free`."""
+    if free is None:
+        return _mean(tree, true, ahead)
+    return max(_mean(tree, {**true, free: value}, ahead) for value in (0.0, 1.0))
 
 
-def _leaves(tree: Tree) -> list[int]:
-    return [tree] if isinstance(tree, int) else [*_leaves(tree.low), *_leaves(tree.high)]
+def _mean(tree: Tree, true: Mapping[str, float], ahead: Mapping[int, float]) -> float:
+    if isinstance(tree, int):
+        return ahead[tree]
+    chance = true[tree.name]
+    if chance in (0.0, 1.0):
+        return _mean(tree.high if chance else tree.low, true, ahead)
+    return (1 - chance) * _mean(tree.low, true, ahead) + chance * _mean(tree.high, true, ahead)
+
+
+def _spread(tree: Tree, true: Mapping[str, float], weight: float, after: dict[int, float]) -> None:
+    if isinstance(tree, int):
+        after[tree] += weight
+        return
+    chance = true[tree.name]
+    _spread(tree.low, true, weight * (1 - chance), after)
+    _spread(tree.high, true, weight * chance, after)
+
+
+def _leaves(tree: Tree) -> set[int]:
+    return {tree} if isinstance(tree, int) else _leaves(tree.low) | _leaves(tree.high)
 
 
 def _checked(formula: Formula, table: Table) -> dict[str, Series]:
