@@ -25,8 +25,10 @@ from reelwright_core.story import Entity, Event
 from reelwright_simulators.solids import solid_of
 
 G = 9.81
-HIGHEST_DROP = 3.0
+HIGHEST_DROP = 1.4
 """A thing falls at most so many times its own height, so that it can be seen well."""
+FALLING = 5
+"""Frames that a fall takes at least, where the things can be as large as that."""
 SWING = 35.0
 """Degrees from which a pendulum starts."""
 THROW = 0.4
@@ -86,6 +88,15 @@ class Cast:
                 **told,
             }
         )
+
+
+def least_height(fps: float) -> float:
+    """How high a thing must be, in metres, for its fall to take `FALLING` frames.
+
+    At few frames a second the fall of a small thing would be over in two pictures. No law tells
+    how large things are in a picture, so they are staged large, as in slow motion.
+    """
+    return G * (FALLING / fps) ** 2 / 2 / HIGHEST_DROP
 
 
 def still(cast: Cast, *, floor: float = 0.0) -> Part:
@@ -192,7 +203,7 @@ def topple(cast: Cast, *, floor: float = 0.0) -> Part:
     across = math.hypot(wide, high)
     # From rest at its edge it needs the energy that lifts its middle over that edge.
     least = math.sqrt(6 * G * (across - high) / 2) / across
-    spin = 1.3 * least + 0.25
+    spin = 1.1 * least + 0.05
     step = max(0.55 * high, wide * 1.6)
     bodies: list[Body] = []
     for i in range(count):
@@ -260,15 +271,15 @@ def collide(hitting: Cast, hit: Cast) -> Part:
     if rooted:  # else what hits it would tip over it
         hit = replace(hit, high=max(hit.high, 1.15 * hitting.high))
     own, other, side = hitting.solid, hit.solid, hitting.side or 1
-    meets = 0.35 * hitting.seconds
-    gap = 2.2 * own.wide if own.rolls else 1.2 * own.wide
+    meets = 0.42 * hitting.seconds
+    gap = 1.6 * own.wide if own.rolls else 0.7 * own.wide
     gap += (own.wide + other.wide) / 2
     speed = side * (gap - (own.wide + other.wide) / 2) / meets
     start: dict[str, object]
     if topples and not other.rolls:
         gap = max(gap, 1.2 * other.high)
         start = _thrown(side=side, high=max(0.75 * other.high, own.high / 2), gap=gap)
-        start["mass"] = 2.0
+        start["mass"] = 1.0
     else:
         start = {
             "position": (-side * gap, 0, own.high / 2),
@@ -281,7 +292,7 @@ def collide(hitting: Cast, hit: Cast) -> Part:
     if not rooted and not other.rolls:
         # Not so much heavier than what hits it that it would not be seen to move.
         mass = min(_mass(hit.body(position=(0, 0, 0))), HEAVIER * _mass(one), HEAVIEST)
-        told = {"mass": 1.5 if topples else mass, "friction": 0.9 if topples else 0.15}
+        told = {"mass": 2.0 if topples else mass, "friction": 0.9 if topples else 0.15}
     two = hit.body(position=(0, 0, other.high / 2), **told)
     bodies = [one, two]
     for i in range(1, hit.entity.count):

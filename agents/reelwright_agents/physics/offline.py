@@ -127,12 +127,16 @@ class _Stage:
         }
         acting = [id for id, own in events.items() if any(e.action in PHYSICAL for e in own)]
         largest = max(real[id] for id in acting)
+        told = {event.action for id in acting for event in events[id]}
+        scale = 1.0
+        if told & {"falls", "bounces", "topples"}:
+            scale = max(1.0, cases.least_height(float(shot.fps)) / largest)
         return {
             entity.id: Cast(
                 entity=entity,
                 events=events[entity.id],
                 # Real heights, but nothing so large or small beside the action that one is lost.
-                high=min(max(real[entity.id], 0.4 * largest), 1.6 * largest),
+                high=scale * min(max(real[entity.id], 0.5 * largest), 1.6 * largest),
                 seconds=float((shot.frames - 1) / shot.fps),
                 frames=shot.frames,
                 wind=wind,

@@ -41,8 +41,10 @@ _ROLLING: tuple[Doing, ...] = (("rolls", "left"), ("rolls", "right"))
 _FLYING: tuple[Doing, ...] = (
     ("rises", None), ("circles", None), ("moves", "up"), ("moves", "down"),
 )  # fmt: skip
-_TALL = ("robot", "penguin", "rocket", "tree")
+_TALL = ("rocket", "tree")
 """What has a foot to topple over, and an axis that shows it."""
+_PEOPLE = ("woman", "man")
+"""They topple by themselves."""
 _ROUND = ("ball", "apple")
 _HEAVY = ("ball", "apple", "star")
 """What can hang and swing."""
@@ -179,10 +181,9 @@ def _roll(rng: np.random.Generator) -> Scene:
 
 def _topple(rng: np.random.Generator) -> Scene:
     """By itself, or knocked over."""
-    noun, alone = _choice(_TALL, rng), bool(rng.integers(2))
-    if alone:
-        return _event(noun, ("topples", None), rng)
-    return _hit(_choice(_ROUND, rng), noun, "topples", rng)
+    if rng.integers(2):
+        return _event(_choice((*_TALL, *_PEOPLE), rng), ("topples", None), rng)
+    return _hit(_choice(_ROUND, rng), _choice(_TALL, rng), "topples", rng)
 
 
 def _collision(rng: np.random.Generator) -> Scene:
