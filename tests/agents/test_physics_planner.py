@@ -281,3 +281,17 @@ def test_without_a_fitting_scene_the_offline_planner_steps_in_and_says_so(
     (shot,) = shots("A ball falls and bounces.")
     assert planned.scene == physics_scene(shot, seed=3)
     assert "staged offline" in planned.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "who"),
+    [
+        ("A dog runs to the left, then a blue ball falls.", "ball"),
+        ("A red ball falls, then a cup falls.", "cup"),
+    ],
+)
+def test_what_falls_after_something_else_is_left_to_the_painted_plan(text: str, who: str) -> None:
+    planned = plan_physics(shots(text)[0], seed=7)
+    assert planned.scene is None
+    assert f"the {who} begins at frame 8, after something else" in planned.why
+    assert plan_physics(shots("A ball hits a box.")[0], seed=7).scene is not None

@@ -36,6 +36,8 @@ ASIDE = math.radians(38)
 """How far the other cameras stand to a side, or above."""
 SHORTEST = 6
 """Frames."""
+LATEST = 0.25
+"""Part of the shot within which what is simulated has begun."""
 
 _LOOKS: dict[Place, Literal["plain", "wood", "grass", "sand", "stone", "snow", "asphalt"]] = {
     "beach": "sand", "meadow": "grass", "city": "stone", "road": "asphalt", "forest": "grass",
@@ -109,11 +111,25 @@ class _Stage:
             raise Unstaged(f"in the place `{shot.place}` there is no firm ground")
         if not SHORTEST <= shot.frames <= 1000:
             raise Unstaged(f"it has {shot.frames} frames; {SHORTEST} to 1000 are simulated")
+        self._begin_together()
         self.foot = min(foot + FOOT, 0.95)
         self.casts = self._casts(graph.entities)
         self.relations = [r for r in graph.relations if r.subject != r.object]
         self.left = dict(self.casts)
         """Who is not staged yet."""
+
+    def _begin_together(self) -> None:
+        """A simulation lets go of everything at frame 0: what falls later cannot be in it."""
+        graph = self.shot.scene_graph
+        hit = {r.object for r in graph.relations if r.kind == "meets"}
+        for entity in graph.entities:
+            begins = [e.frames.first for e in graph.events if e.actor == entity.id]
+            acts = any(e.action in PHYSICAL for e in graph.events if e.actor == entity.id)
+            if acts and entity.id not in hit and min(begins) > LATEST * self.shot.frames:
+                raise Unstaged(
+                    f"the {entity.noun} begins at frame {min(begins)}, after something else; "
+                    "in a shot of its own it would be simulated"
+                )
 
     def _casts(self, entities: Sequence[Entity]) -> dict[str, Cast]:
         shot, wind = self.shot, wind_of(self.shot)
