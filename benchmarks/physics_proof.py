@@ -454,7 +454,9 @@ _BLUE, _ORANGE, _GREY = (24, 106, 180), (200, 88, 20), (120, 128, 140)
 def _sheet(rows: Sequence[Judged], out: Path) -> None:
     """Some prompts' clips: plain, from the layout, from the simulation."""
     names = [row.row.name for row in rows]
-    first = next(name for name in names if name.startswith("layout sketch"))
+    level = f"{load(Told()).facts().noise_level:g}"
+    sketched = [name for name in names if name.startswith("layout sketch")]
+    first = next((name for name in sketched if name.endswith(level)), sketched[0])
     shown = ["the simulation itself", "plain", first, first.replace("layout", "simulation")]
     chosen = [row for row in rows if row.row.name in shown]
     chosen.sort(key=lambda row: shown.index(row.row.name))
