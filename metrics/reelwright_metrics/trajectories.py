@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from reelwright_core.physics import Contact
 from reelwright_core.records import Record
-from reelwright_core.story import Action, Event, SceneGraph
+from reelwright_core.story import Action, Event, FrameSpan, SceneGraph
 from reelwright_metrics.assign import Thing, Watched
 from reelwright_metrics.finding import Blob
 
@@ -509,7 +509,7 @@ def findings(watched: Watched) -> list[Finding]:
     told = [whole(way) for way in found]
     graph = watched.shot.scene_graph
     hits = _hits(graph)
-    for event in graph.events:
+    for event in _joined(graph.events):
         for way in (way for way in found if way.entity == event.actor):
             during = way.during(event)
             pushed = event.action == "topples" and any(event.actor == hit for _, hit in hits)
@@ -521,6 +521,24 @@ def findings(watched: Watched) -> list[Finding]:
         ones, others = ([w for w in found if w.entity == name] for name in (hitter, other))
         met = [momentum(one, two, free=not falls) for one in ones for two in others]
         told.append(max(met, key=lambda finding: finding.score))
+    return told
+
+
+def _joined(events: Sequence[Event]) -> list[Event]:
+    """The events, with a fall and the bounces that follow it as one: they are one motion."""
+    told: list[Event] = []
+    for event in events:
+        before = next(
+            (e for e in told if e.actor == event.actor and e.action in ("falls", "bounces")), None
+        )
+        if before is None or event.action not in ("falls", "bounces"):
+            told.append(event)
+            continue
+        spans = (before.frames, event.frames)
+        whole = FrameSpan(first=min(s.first for s in spans), last=max(s.last for s in spans))
+        action = "bounces" if "bounces" in (before.action, event.action) else "falls"
+        both = before.model_copy(update={"frames": whole, "action": action})
+        told[told.index(before)] = both
     return told
 
 

@@ -179,6 +179,15 @@ def test_a_wrong_bounce_breaks_its_law(height: Seconds, broken: str, spoiled: bo
     assert not law(found, broken).passed, found
 
 
+def test_a_fall_and_the_bounces_after_it_are_one_motion(spoiled: bool) -> None:
+    events = [event("ball", "falls", last=5), event("ball", "bounces", first=6)]
+    doing = Doing(entity=BALL, ways=[upright(bounce)])
+    found = findings(watched([doing], events, spoiled=spoiled))
+    names = [finding.name for finding in found]
+    assert names == ["whole", "acceleration", "bounce heights", "one gravity"]
+    assert plausible(found), found
+
+
 def test_contacts_are_found_in_their_frames(spoiled: bool) -> None:
     due = np.array([bounce(f / (FRAMES - 1)) for f in range(FRAMES)])
     lows = [at for at, low in turns(-due, least=0.05) if low]
