@@ -16,23 +16,10 @@ from PIL import ImageDraw, ImageFont
 from reelwright_core.story import Colour, Entity, Layout, Place, Track
 from reelwright_simulators import cutouts
 from reelwright_simulators import plain_solids as solids
+from reelwright_simulators.blender.inside import materials
 from reelwright_simulators.places import GROUND, SHADOWS, Image, background
 
-SHAPE_COLOURS: Mapping[Colour, tuple[int, int, int]] = MappingProxyType(
-    {
-        "red": (206, 52, 52),
-        "orange": (236, 138, 40),
-        "yellow": (240, 204, 60),
-        "green": (76, 158, 74),
-        "blue": (58, 110, 206),
-        "purple": (134, 82, 178),
-        "pink": (236, 138, 176),
-        "brown": (134, 92, 60),
-        "black": (42, 42, 46),
-        "white": (240, 240, 240),
-        "grey": (146, 148, 154),
-    }
-)
+SHAPE_COLOURS: Mapping[str, tuple[int, int, int]] = MappingProxyType(materials.COLOURS)
 """What the labelled shape of a thing without a picture is filled with."""
 
 NEAR_GROUND = 0.08  # a thing that comes this close to the ground stands on it

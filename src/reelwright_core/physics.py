@@ -105,13 +105,18 @@ def _rising(points: list[Waypoint]) -> list[Waypoint]:
     return points
 
 
-class Body(Record):
-    """A solid thing, or a soft one."""
+class Thing(Record):
+    """Something that is simulated."""
 
     id: BodyId
     entity: EntityId | None = None
     """The entity of the shot that it is; None for what only stands there, such as a ramp."""
     instance: int = Field(default=0, ge=0, le=8)
+
+
+class Body(Thing):
+    """A solid thing, or a soft one."""
+
     shape: Shape
     material: Material = "wood"
     colour: Colour | None = None
@@ -144,12 +149,9 @@ class Body(Record):
         return self
 
 
-class Cloth(Record):
+class Cloth(Thing):
     """A sheet of fabric."""
 
-    id: BodyId
-    entity: EntityId | None = None
-    instance: int = Field(default=0, ge=0, le=8)
     size: tuple[Positive, Positive] = (1.5, 1.0)
     """Width and height."""
     position: Vector
@@ -163,12 +165,9 @@ class Cloth(Record):
     """Squares along its longer side."""
 
 
-class Liquid(Record):
+class Liquid(Thing):
     """Water or another liquid in a box-shaped part of the world."""
 
-    id: BodyId
-    entity: EntityId | None = None
-    instance: int = Field(default=0, ge=0, le=8)
     centre: Vector
     """Of the part of the world in which it is computed."""
     size: tuple[Positive, Positive, Positive]
@@ -187,12 +186,9 @@ class Liquid(Record):
     """Cells along the box's longest side."""
 
 
-class Smoke(Record):
+class Smoke(Thing):
     """Smoke, or fire, in a box-shaped part of the world."""
 
-    id: BodyId
-    entity: EntityId | None = None
-    instance: int = Field(default=0, ge=0, le=8)
     centre: Vector
     size: tuple[Positive, Positive, Positive]
     source: Vector

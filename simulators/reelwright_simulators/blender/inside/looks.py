@@ -11,22 +11,9 @@ import math
 from pathlib import Path
 
 import bpy
+from materials import COLOURS
 from mathutils import Vector
 
-# sRGB of the colours that a thing can have, the same as the painted cut-outs have.
-COLOURS = {
-    "red": (206, 52, 52),
-    "orange": (236, 138, 40),
-    "yellow": (240, 204, 60),
-    "green": (76, 158, 74),
-    "blue": (58, 110, 206),
-    "purple": (134, 82, 178),
-    "pink": (236, 138, 176),
-    "brown": (134, 92, 60),
-    "black": (42, 42, 46),
-    "white": (240, 240, 240),
-    "grey": (146, 148, 154),
-}
 # Of what has no colour of its own.
 _OWN = {
     "wood": (186, 132, 82),

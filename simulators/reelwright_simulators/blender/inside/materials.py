@@ -1,13 +1,28 @@
-"""What bodies are made of, and how large and heavy they are.
+"""What bodies are made of, how large and heavy they are, and the colours that they can have.
 
 Plain Python: both sides of the process border read it, so that the exact integrator and Blender
-move the same masses. A body is the dict that `Body.data()` gives.
+move the same masses, and the painter and Blender show the same colours. A body is the dict that
+`Body.data()` gives.
 """
 
 from __future__ import annotations
 
 import math
 
+# sRGB of the colours that a thing can have.
+COLOURS = {
+    "red": (206, 52, 52),
+    "orange": (236, 138, 40),
+    "yellow": (240, 204, 60),
+    "green": (76, 158, 74),
+    "blue": (58, 110, 206),
+    "purple": (134, 82, 178),
+    "pink": (236, 138, 176),
+    "brown": (134, 92, 60),
+    "black": (42, 42, 46),
+    "white": (240, 240, 240),
+    "grey": (146, 148, 154),
+}
 # kg/m³ of the whole thing: a rubber ball is hollow, a metal car mostly air.
 DENSITY = {
     "wood": 600.0,
