@@ -9,7 +9,7 @@ from reelwright_core.records import Record
 from reelwright_core.story import Shot
 from reelwright_core.takes import Clip
 from reelwright_core.video import read_video, write_video
-from reelwright_graphs.shot_nodes import ShotNode
+from reelwright_graphs.shot_node import ShotNode
 
 BROWN = np.array([[0.393, 0.769, 0.189], [0.349, 0.686, 0.168], [0.272, 0.534, 0.131]])
 

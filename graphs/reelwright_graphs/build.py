@@ -215,6 +215,7 @@ def _shot_runner(line: NodeLine, context: Context, limits: Limits) -> Callable[[
             "take": 1,
             "prompt": shot.prompt,
             "takes": [],
+            "style": board.story.style,
             "identities": [each.model_dump(mode="json") for each in of_shot(board, shot)],
             "runs": {},
         }

@@ -20,7 +20,7 @@ from reelwright_graphs.nodes import Level, Node, load_node, nearest
 START, END = "start", "end"
 GIVEN: Mapping[Level, Sequence[str]] = {
     "story": ("script",),
-    "shot": ("shot", "take", "prompt", "takes", "identities", "before"),
+    "shot": ("shot", "take", "prompt", "takes", "identities", "before", "style"),
 }
 """What a graph of each level is given before its first node."""
 

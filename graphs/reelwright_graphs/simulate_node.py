@@ -17,7 +17,7 @@ from reelwright_core.story import Layout, Shot
 from reelwright_core.takes import Artifact, Sketch
 from reelwright_graphs.events import Event
 from reelwright_graphs.nodes import Stopped
-from reelwright_graphs.shot_nodes import ShotNode, told
+from reelwright_graphs.shot_node import ShotNode, told
 
 if TYPE_CHECKING:
     from reelwright_simulators.blender.find import Blender

@@ -110,6 +110,8 @@ class Planner(_Part):
     brain: Brain = "offline"
     model: str = "gpt-5-mini"
     temperature: float | None = None
+    condense: bool = False
+    """Whether long prose may be shortened to what matters; else every line of it is filmed."""
 
 
 class Critic(_Part):
@@ -253,6 +255,17 @@ class Physics(_Part):
     you can do."""
 
 
+class Safety(_Part):
+    """What is refused before it is planned or filmed."""
+
+    gate: Literal["on", "off"] = "on"
+    """`off` lets everything through, and every film made so says that it was."""
+    moderation: str | None = None
+    """The model of the endpoint's moderation that is asked besides the built-in rules."""
+    allow: Listed = ()
+    """Aspects that are let through and recorded: `violence,gore`."""
+
+
 class Takes(_Part):
     """How often a shot may be tried."""
 
@@ -285,6 +298,7 @@ class Settings(BaseSettings):
     endpoint: Endpoint = Endpoint()
     generator: Generator = Generator()
     physics: Physics = Physics()
+    safety: Safety = Safety()
     takes: Takes = Takes()
     film: FilmSettings = FilmSettings()
 

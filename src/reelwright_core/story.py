@@ -53,6 +53,8 @@ Place = Literal[
     "room", "sky",
 ]  # fmt: skip
 CameraMove = Literal["static", "pan left", "pan right", "zoom in", "zoom out"]
+Lens = Literal["wide", "normal", "long"]
+"""`wide` shows much of the place and everything small; `long` shows things close and large."""
 
 
 class FrameSpan(Record):
@@ -100,6 +102,16 @@ class Event(Record):
     frames: FrameSpan
 
 
+class Triple(Record):
+    """What holds in some frames: `subject` `predicate` `object`, as Dysen's scene graphs say it."""
+
+    subject: EntityId
+    predicate: str = Field(min_length=1, max_length=60)
+    object: str = Field(default="", max_length=60)
+    """Another entity's id, or a word: a pose, a look, a part of the place."""
+    frames: FrameSpan
+
+
 class SceneGraph(Stored):
     """Who is in a shot, how they stand to each other, and what happens when."""
 
@@ -108,6 +120,8 @@ class SceneGraph(Stored):
     entities: list[Entity] = []
     relations: list[Relation] = []
     events: list[Event] = []
+    enriched: list[Triple] = []
+    """What an agent imagined besides; enrichment only adds."""
 
     @model_validator(mode="after")
     def _ids_exist(self) -> SceneGraph:
@@ -115,6 +129,7 @@ class SceneGraph(Stored):
         if len(set(ids)) != len(ids):
             raise ValueError(f"two entities share an `id`: {', '.join(sorted(ids))}")
         named = [r.subject for r in self.relations] + [r.object for r in self.relations]
+        named += [triple.subject for triple in self.enriched]
         for name in [*named, *(event.actor for event in self.events)]:
             if name not in ids:
                 raise ValueError(f"no entity has the id {name!r}; there are: {', '.join(ids)}")
@@ -133,6 +148,9 @@ class SceneGraph(Stored):
         for event in self.events:
             if event.frames.first <= frame <= event.frames.last:
                 held.append((event.actor, event.action, event.direction or ""))
+        for triple in self.enriched:
+            if triple.frames.first <= frame <= triple.frames.last:
+                held.append((triple.subject, triple.predicate, triple.object))
         return held
 
 
@@ -215,6 +233,31 @@ class Layout(Stored):
         raise KeyError((entity, instance))
 
 
+LayoutFaultKind = Literal[
+    "count", "off-screen", "size", "overlap", "direction", "jump", "relation", "time", "other"
+]
+
+
+class LayoutFault(Record):
+    """Where a layout contradicts its shot."""
+
+    kind: LayoutFaultKind
+    text: str
+    """In words that name whom it is about and what to do."""
+    entity: EntityId | None = None
+    frames: FrameSpan | None = None
+    """None is the whole shot."""
+
+
+class LayoutRound(Record):
+    """One try at a layout, and what the verifier found in it."""
+
+    by: str
+    """Who made it: `offline`, or a language model."""
+    layout: Layout
+    faults: list[LayoutFault] = []
+
+
 class Line(Record):
     """One line of dialogue."""
 
@@ -253,6 +296,7 @@ class Shot(Record):
     frames: int = Field(default=17, ge=1, le=10_000)
     fps: Rate = Fraction(8)
     camera: CameraMove = "static"
+    lens: Lens = "normal"
     scene_graph: SceneGraph = SceneGraph()
     layout: Layout | None = None
     """A layout made by hand; none lets the layout agent make one."""
@@ -352,6 +396,36 @@ class Identity(Record):
     loras: list[LoraFile] = []
 
 
+class Scene(Record):
+    """Shots at one place and time that belong together."""
+
+    id: str = Field(min_length=1, max_length=60)
+    """What `Shot.scene` says."""
+    heading: str = ""
+    """As the script has it: `EXT. BEACH - DAY`."""
+    place: Place = "plain"
+    summary: str = ""
+
+
+LineKind = Literal[
+    "heading", "action", "dialogue", "character", "parenthetical", "transition", "lyric",
+    "title page", "section", "synopsis", "note", "prompt",
+]  # fmt: skip
+
+
+class Covered(Record):
+    """What became of one line of the script."""
+
+    line: int = Field(ge=1)
+    """Its number in the script's text."""
+    text: str
+    kind: LineKind = "action"
+    shots: list[ShotId] = []
+    """Where it is filmed, spoken or heard; none is nowhere."""
+    why: str = ""
+    """Why nowhere, or how: `spoken`, `names the place`, `is not filmed: a note`."""
+
+
 class Story(Stored):
     """The script understood: title, style, who and where; its shots are in the storyboard."""
 
@@ -367,6 +441,11 @@ class Story(Stored):
     """What some of them look like in every shot, for models that can be shown it."""
     script: str = ""
     """The script's own words."""
+    language: str = Field(default="en", pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+    """The script's language, as BCP 47 calls it; dialogue stays in it."""
+    scenes: list[Scene] = []
+    coverage: list[Covered] = []
+    """Every line of the script that is not empty, in order; none where nobody kept account."""
 
     @model_validator(mode="after")
     def _one_identity_each(self) -> Story:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from reelwright_core.kinds import EntityId, ShotId
+from reelwright_core.physics import PhysicsScene
 from reelwright_core.records import Rate, Record, Stored
 from reelwright_core.story import FrameSpan, Layout, Storyboard
 
@@ -116,9 +118,12 @@ class Clip(Record):
 
 
 QuestionKind = Literal[
-    "presence", "count", "colour", "direction", "path", "order", "relation", "stillness", "other"
-]
-Blame = Literal["none", "prompt", "layout", "simulation", "generator"]
+    "presence", "count", "colour", "direction", "path", "order", "relation", "stillness",
+    "smoothness", "physics", "look", "other",
+]  # fmt: skip
+"""`smoothness`: nothing jumps, appears or vanishes; `physics`: it obeys the laws its rules name;
+`look`: an entity looks as in the other shots."""
+Blame = Literal["none", "prompt", "layout", "simulation", "generator", "noise"]
 
 
 class Question(Record):
@@ -149,20 +154,83 @@ class Critique(Stored):
     probability of its formula."""
     blame: Blame = "none"
     advice: list[str] = []
+    caption: str = ""
+    """What the clip shows, by a critic that describes it before it compares."""
+    rules: list[str] = []
+    """The physical rules that it was held against."""
+    mismatches: list[str] = []
+    """Where the caption differs from the prompt or from the rules."""
 
     def passed(self, threshold: float) -> bool:
         """Whether the take is good enough."""
         return self.score >= threshold
 
 
+Specialist = Literal["layout", "prompt", "noise", "simulation", "span", "seed"]
+
+
 class Repair(Record):
     """What is to change for the next take, and why."""
 
     why: str
+    specialist: Specialist | None = None
+    """Who mends: the route that was taken."""
+    verified: list[str] = []
+    """What the verification found wrong, in the order in which it matters."""
+    span: FrameSpan | None = None
+    """Only these frames are filmed anew; all others are those of the take `of`, bit by bit."""
+    of: int | None = Field(default=None, ge=1)
+    regions: list[Region] | None = None
+    """Noise levels of their own for parts of the picture; none leaves those of the noise plan."""
+    physics: PhysicsScene | None = None
+    """Another scene to simulate."""
     noise_level: float | None = None
     seed: int | None = None
     prompt: str | None = None
     layout: Layout | None = None
+
+
+class ContinuityFault(Record):
+    """Where two shots do not fit together."""
+
+    kind: Literal["look", "style", "direction", "place", "text"]
+    """`look`: an entity looks otherwise; `style`: the style bible is not kept; `direction`: it
+    turns round on the screen between two shots; `place`: one place looks like another; `text`:
+    the storyboard contradicts itself."""
+    shots: list[ShotId] = Field(min_length=1)
+    blame: ShotId
+    """Which of them is to change."""
+    entity: EntityId | None = None
+    expected: str = ""
+    seen: str = ""
+    text: str
+    """One sentence for people."""
+
+
+class Continuity(Stored):
+    """How well a film's shots fit together."""
+
+    SCHEMA: ClassVar[str] = "Continuity.1"
+
+    faults: list[ContinuityFault] = []
+    checked: int = Field(default=0, ge=0)
+    """How many comparisons were made."""
+
+
+class Message(Record):
+    """What one role says to another while a film is planned or repaired."""
+
+    author: str
+    """A role: `director`, `screenwriter`, `casting`, `critic`, ..."""
+    to: str
+    kind: Literal["proposal", "question", "objection", "decision", "note"]
+    text: str
+    about: list[str] = []
+    """Ids of the shots and entities that it is about."""
+    inputs: list[str] = []
+    """What it was made from: digests or paths in the run folder."""
+    outputs: list[str] = []
+    """What it changed: paths and fields, such as `shots/s02/scene_graph/entities/girl`."""
 
 
 class Take(Stored):

@@ -25,9 +25,10 @@ from reelwright_generators.generator import Request, load
 from reelwright_graphs import run
 from reelwright_graphs.crew import Crew
 from reelwright_graphs.events import Event
+from reelwright_graphs.film_node import FilmNode
 from reelwright_graphs.graph_file import load_graph
 from reelwright_graphs.nodes import Context
-from reelwright_graphs.shot_nodes import FilmNode, NoiseNode
+from reelwright_graphs.noise_node import NoiseNode
 
 STILL = {"generator.model": "still", "critic.threshold": 0.0}
 SHOT = load_graph("shot").text

@@ -20,8 +20,8 @@ from reelwright_generators import controls
 from reelwright_generators.generator import Control, Request, load
 from reelwright_generators.tiny import animatediff
 from reelwright_graphs.crew import Crew
+from reelwright_graphs.film_node import FilmNode, SketchControl
 from reelwright_graphs.nodes import Context
-from reelwright_graphs.shot_nodes import FilmNode, SketchControl
 
 FRAMES, HEIGHT, WIDTH = 5, 32, 48
 

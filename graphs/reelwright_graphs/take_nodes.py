@@ -1,0 +1,145 @@
+"""The nodes that end a take: repair, choose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from reelwright_core.files import write_json, write_text
+from reelwright_core.records import Record
+from reelwright_core.story import Layout, Shot
+from reelwright_core.takes import Clip, Critique, NoisePlan, Repair, ShotResult, Sketch, Take
+from reelwright_graphs.events import Event
+from reelwright_graphs.shot_node import ShotNode
+
+
+class _Closing(Record):
+    """What a take is made of, and the takes before it."""
+
+    shot: Shot
+    take: int
+    prompt: str
+    takes: list[Take]
+    layout: Layout
+    noise: NoisePlan
+    clip: Clip
+    provenance: dict[str, Any] = {}
+    sketch: Sketch | None = None
+    critique: Critique | None = None
+    repair: Repair | None = None
+    simulation_notes: list[str] = []
+
+
+class _ClosingNode(ShotNode):
+    """A node that ends a take: it joins the others, and its folder is made whole."""
+
+    def depends(self, inputs: Any) -> None:
+        return None
+
+    def closed(self, inputs: _Closing) -> list[Take]:
+        """All takes, this one included."""
+        if any(take.number == inputs.take for take in inputs.takes):
+            return inputs.takes
+        take = Take(
+            shot=inputs.shot.id,
+            number=inputs.take,
+            prompt=inputs.prompt,
+            layout=inputs.layout,
+            noise=inputs.noise,
+            sketch=inputs.sketch,
+            clip=inputs.clip,
+            critique=inputs.critique,
+            repair=inputs.repair,
+            provenance=_with_notes(inputs.provenance, inputs.simulation_notes),
+        )
+        folder = self.context.run / self.path(inputs, "")
+        write_text(folder / "prompt.txt", take.prompt + "\n")
+        write_json(folder / "scene.json", inputs.shot.scene_graph.data())
+        write_json(folder / "layout.json", take.layout.data())
+        write_json(folder / "noise.json", take.noise.data())
+        write_json(folder / "provenance.json", take.provenance)
+        if take.critique is not None:
+            write_json(folder / "critique.json", take.critique.data())
+        return [*inputs.takes, take]
+
+
+def _with_notes(provenance: dict[str, Any], notes: list[str]) -> dict[str, Any]:
+    """The provenance with what a simulation warned of among its warnings."""
+    if not notes:
+        return provenance
+    return {**provenance, "warnings": [*provenance.get("warnings", []), *notes]}
+
+
+class RepairNode(_ClosingNode):
+    """Decides what the next take does otherwise, or that there is none."""
+
+    resource = "call"
+
+    class Options(Record):
+        takes: int | None = Field(default=None, ge=1, le=20)
+        """How many takes at most; none takes the setting `takes.max`."""
+        threshold: float | None = Field(default=None, ge=0, le=1)
+        """The score to reach; none takes the setting `critic.threshold`."""
+
+    class Inputs(_Closing):
+        pass
+
+    class Outputs(Record):
+        takes: list[Take]
+        again: bool
+        take: int
+        prompt: str
+        layout: Layout
+        repair: Repair | None
+
+    def run(self, inputs: Inputs) -> Outputs:
+        from reelwright_agents.refiner import refine
+
+        settings, options = self.context.settings, self.options
+        takes = self.closed(inputs)
+        repair = refine(
+            inputs.shot,
+            takes,
+            threshold=settings.critic.threshold if options.threshold is None else options.threshold,
+            max_takes=options.takes or settings.takes.max,
+            default_level=inputs.noise.level,
+            make_layout=lambda shot, faults: self.context.crew.planner().layout(
+                shot, faults=faults
+            ),
+        )
+        if repair is None:
+            return self.Outputs(
+                takes=takes, again=False, take=inputs.take, prompt=inputs.prompt,
+                layout=inputs.layout, repair=inputs.repair,
+            )  # fmt: skip
+        self.context.say(
+            Event(kind="repaired", text=repair.why, shot=inputs.shot.id, take=inputs.take + 1)
+        )
+        return self.Outputs(
+            takes=takes,
+            again=True,
+            take=inputs.take + 1,
+            prompt=repair.prompt or inputs.prompt,
+            layout=repair.layout or inputs.layout,
+            repair=repair,
+        )
+
+
+class ChooseNode(_ClosingNode):
+    """Chooses the best take."""
+
+    class Inputs(_Closing):
+        pass
+
+    class Outputs(Record):
+        takes: list[Take]
+        result: ShotResult
+
+    def run(self, inputs: Inputs) -> Outputs:
+        from reelwright_agents.refiner import choose
+
+        takes = self.closed(inputs)
+        number, why = choose(takes)
+        result = ShotResult(shot=inputs.shot.id, takes=takes, chosen=number, why=why)
+        return self.Outputs(takes=takes, result=result)

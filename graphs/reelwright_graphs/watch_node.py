@@ -1,0 +1,82 @@
+"""The node `watch`: the critic says what a take shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from reelwright_core.records import Record
+from reelwright_core.settings import Watcher
+from reelwright_core.story import Layout, Shot
+from reelwright_core.takes import Clip, Critique, Sketch
+from reelwright_core.video import Frames, read_video
+from reelwright_graphs.shot_node import ShotNode, told
+
+
+class WatchNode(ShotNode):
+    """Lets the critic watch the clip; the sketch is watched too, to tell what is to blame."""
+
+    resource = "call"
+
+    class Options(Record):
+        threshold: float | None = Field(default=None, ge=0, le=1)
+        """A take with at least this score passes; none takes the setting `critic.threshold`."""
+        critic: Watcher | None = None
+        """`offline` measures the pixels, `openai` shows frames to a vision model, `logic` decides a
+        temporal formula on what was measured, `logic-openai` on what a vision model saw."""
+
+    class Inputs(Record):
+        shot: Shot
+        take: int
+        layout: Layout
+        clip: Clip
+        sketch: Sketch | None = None
+
+    class Outputs(Record):
+        critique: Critique
+        score: float
+        passed: bool
+
+    def _threshold(self) -> float:
+        asked = self.options.threshold
+        return self.context.settings.critic.threshold if asked is None else asked
+
+    def depends(self, inputs: Inputs) -> object:
+        return {
+            "clip": inputs.clip.video.sha256,
+            "sketch": inputs.sketch.video.sha256 if inputs.sketch else None,
+            "layout": inputs.layout.data(),
+            "shot": told(inputs.shot, "dialogue", "left_out", "scene"),
+            "critic": self.context.crew.critic_identity(),
+            "threshold": self._threshold(),
+        }
+
+    def run(self, inputs: Inputs) -> Outputs:
+        from reelwright_metrics.measure import with_blame
+
+        store, shot, sketch = self.context.store, inputs.shot, inputs.sketch
+        critic = self.context.crew.critic(self.options.critic)
+        frames = read_video(store.path(inputs.clip.video))
+        background = _read_png(store.path(sketch.background)) if sketch else None
+        critique = critic.watch(shot, inputs.layout, frames, background=background)
+        if sketch is not None and not critique.passed(self._threshold()):
+            # The same questions must be asked of the sketch, and no model is needed to see it.
+            logical = critique.critic == "logic"
+            measuring = self.context.crew.critic("logic" if logical else "offline")
+            draft = read_video(store.path(sketch.video))
+            seen = measuring.watch(shot, inputs.layout, draft, background=background)
+            critique = with_blame(critique, seen)
+            if sketch.simulation is not None and critique.blame == "layout":
+                critique = critique.model_copy(update={"blame": "simulation"})
+        return self.Outputs(
+            critique=critique, score=critique.score, passed=critique.passed(self._threshold())
+        )
+
+
+def _read_png(path: Path) -> Frames:
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"))
