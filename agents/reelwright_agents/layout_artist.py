@@ -37,7 +37,7 @@ _STACKS = ("on", "above", "below")
 _GOING = ("moves", "rolls", "bounces", "jumps", "leaves")
 
 
-def make_layout(shot: Shot, *, faults: Sequence[str] = ()) -> Layout:
+def make_layout(shot: Shot, *, faults: Sequence[str] = (), earlier: Layout | None = None) -> Layout:
     """Where everything in `shot` is in each frame.
 
     `faults` are what a critic found in an earlier layout: `layout: too small` makes things

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from pydantic import Field
 
@@ -16,15 +15,12 @@ from reelwright_core.story import (
     Direction,
     Place,
     RelationKind,
-    Shot,
     Size,
 )
 
 T = TypeVar("T")
 
 SHOTS_AT_MOST = 200
-KEYS_AT_LEAST = 6
-KEYS_AT_MOST = 13
 
 
 class CastForm(Record):
@@ -106,33 +102,6 @@ class SceneForm(Record):
     left_out: list[LeftOutForm] = Field(default=[], max_length=40)
 
 
-class KeyForm(Record):
-    """Where a thing is at one frame, in parts of the picture."""
-
-    frame: int = Field(ge=0)
-    left: float
-    top: float
-    right: float
-    bottom: float
-    angle: float = 0.0
-
-
-class TrackForm(Record):
-    """The way of one thing."""
-
-    entity: str = Field(max_length=60)
-    instance: int = Field(default=0, ge=0, le=8)
-    depth: float = Field(default=0.0, ge=-100, le=100)
-    faces: Literal["left", "right"] | None = None
-    keyframes: list[KeyForm] = Field(max_length=KEYS_AT_MOST)
-
-
-class LayoutForm(Record):
-    """The ways of all things in a shot."""
-
-    tracks: list[TrackForm] = Field(max_length=108)
-
-
 def screenplay_faults(form: ScreenplayForm, *, shots: int | None) -> list[str]:
     """What is wrong with a screenplay; `shots` is how many it must have, if that is fixed."""
     faults: list[str] = []
@@ -179,49 +148,6 @@ def _event_faults(event: EventForm, ids: Sequence[str], frames: int) -> Iterator
         yield f"ends at frame {event.last}, but the shot's last frame is {frames - 1}"
     if event.action in ("moves", "rolls") and event.direction is None:
         yield f"has no direction, which `{event.action}` needs"
-
-
-def layout_faults(form: LayoutForm, *, shot: Shot) -> list[str]:
-    """What is wrong with a layout of `shot`."""
-    wanted = [(e.id, i) for e in shot.scene_graph.entities for i in range(e.count)]
-    got = [(track.entity, track.instance) for track in form.tracks]
-    faults = [f"{_called(one)} has no track" for one in wanted if one not in got]
-    faults += [f"{_called(one)} is not in this shot" for one in got if one not in wanted]
-    faults += [f"{_called(one)} has two tracks" for one in _twice(got)]
-    leaving = {event.actor for event in shot.scene_graph.events if event.action == "leaves"}
-    for track in form.tracks:
-        outside = 1.0 if track.entity in leaving else 0.0
-        about = _called((track.entity, track.instance))
-        faults += [f"{about} {f}" for f in _track_faults(track, shot.frames, outside)]
-    return faults
-
-
-def _track_faults(track: TrackForm, frames: int, outside: float) -> Iterator[str]:
-    least = keys_at_least(frames)
-    if len(track.keyframes) < least:
-        yield f"has {len(track.keyframes)} keyframes; {least} to {KEYS_AT_MOST} are needed"
-    at = [key.frame for key in track.keyframes]
-    if any(b <= a for a, b in pairwise(at)):
-        yield f"has keyframes that do not rise in `frame`: {at}"
-    if at and max(at) >= frames:
-        yield f"has a keyframe at {max(at)}, but the shot's last frame is {frames - 1}"
-    for key in track.keyframes:
-        box = (key.left, key.top, key.right, key.bottom)
-        if not (key.right - key.left >= 0.005 and key.bottom - key.top >= 0.005):
-            yield f"has an empty box {list(box)} at frame {key.frame}: left < right, top < bottom"
-        elif min(box) < -outside or max(box) > 1 + outside:
-            yield f"has a box {list(box)} outside the picture at frame {key.frame}"
-        if abs(key.angle) > 36_000:
-            yield f"turns by {key.angle} degrees at frame {key.frame}"
-
-
-def keys_at_least(frames: int) -> int:
-    """How many keyframes a track needs in a shot of `frames` frames."""
-    return min(KEYS_AT_LEAST, frames)
-
-
-def _called(thing: tuple[str, int]) -> str:
-    return f"instance {thing[1]} of {thing[0]!r}"
 
 
 def _twice(of: Sequence[T]) -> list[T]:

@@ -5,24 +5,22 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Self
 
 from reelwright_agents import llm_forms as forms
+from reelwright_agents.layout_llm import ask_layout
 from reelwright_agents.llm import Call, LanguageModel
 from reelwright_agents.planner import Picture, Script
 from reelwright_core.errors import ScriptError
 from reelwright_core.settings import Settings
 from reelwright_core.story import (
-    CameraMove,
     Entity,
     Event,
     FrameSpan,
-    Keyframe,
     Layout,
     LeftOut,
     Line,
@@ -31,44 +29,11 @@ from reelwright_core.story import (
     Shot,
     Story,
     Storyboard,
-    Track,
 )
 from reelwright_simulators import cutouts
-from reelwright_simulators.places import GROUND
 
 SCRIPT_AT_MOST = 60_000
 """Characters of a script; more does not fit into one question."""
-
-SLIDE = 0.3
-"""How far the background slides in a pan, as a part of the picture."""
-GROWTH, SHRINKING = 1.35, 0.75
-"""How much bigger and smaller it becomes in a zoom; all as the offline planner has it."""
-_BACKGROUNDS: Mapping[CameraMove, tuple[tuple[float, float], float, str]] = MappingProxyType(
-    {
-        "static": ((0.0, 0.0), 1.0, "The camera is still: what rests keeps its box."),
-        "pan left": (
-            (SLIDE, 0.0), 1.0,
-            f"The camera pans left: the background, and all that rests on it, slides right by "
-            f"{SLIDE} of the picture's width over the shot.",
-        ),
-        "pan right": (
-            (-SLIDE, 0.0), 1.0,
-            f"The camera pans right: the background, and all that rests on it, slides left by "
-            f"{SLIDE} of the picture's width over the shot.",
-        ),
-        "zoom in": (
-            (0.0, 0.0), GROWTH,
-            f"The camera zooms in: the background, and all that rests on it, grows evenly to "
-            f"{GROWTH:g} times its size around the middle of the picture.",
-        ),
-        "zoom out": (
-            (0.0, 0.0), SHRINKING,
-            f"The camera zooms out: the background, and all that rests on it, shrinks evenly to "
-            f"{SHRINKING:g} of its size around the middle of the picture.",
-        ),
-    }
-)  # fmt: skip
-"""How far the background slides, how much it grows, and how to say it."""
 
 
 class LlmPlanner:
@@ -121,32 +86,19 @@ class LlmPlanner:
         )
         return Storyboard(story=story, shots=shots)
 
-    def layout(self, shot: Shot, *, faults: Sequence[str] = ()) -> Layout:
-        """Where everything in `shot` is in each frame; no question is asked about an empty one."""
-        shift, zoom, camera = _BACKGROUNDS[shot.camera]
-        tracks: list[Track] = []
-        if shot.scene_graph.entities:
-            form = self._model.ask(
-                role="layout",
-                template="layout",
-                inputs={
-                    "shot": _told(_shot_facts(shot)),
-                    "faults": "\n".join(faults),
-                    "width": shot.size[0],
-                    "height": shot.size[1],
-                    "last_frame": shot.frames - 1,
-                    "ground": GROUND[shot.place],
-                    "camera": camera,
-                    "keys_at_least": forms.keys_at_least(shot.frames),
-                    "keys_at_most": forms.KEYS_AT_MOST,
-                },
-                answer=forms.LayoutForm,
-                check=lambda form: forms.layout_faults(form, shot=shot),
-            )
-            tracks = [_track(track) for track in form.tracks]
-        return Layout(
-            frames=shot.frames, tracks=tracks, background_shift=shift, background_zoom=zoom
-        )
+    def layout(
+        self,
+        shot: Shot,
+        *,
+        faults: Sequence[str] = (),
+        earlier: Layout | None = None,
+        keyframes: int | None = None,
+    ) -> Layout:
+        """Where everything in `shot` is in each frame: see `layout_llm.ask_layout`."""
+        return ask_layout(
+            self._model, shot, facts=_shot_facts(shot), faults=faults, earlier=earlier,
+            keyframes=keyframes,
+        )  # fmt: skip
 
     def _screenplay(self, script: Script, picture: Picture) -> forms.ScreenplayForm:
         text, fixed = script.text, None
@@ -288,21 +240,6 @@ def _scene_graph(form: forms.SceneForm, cast: Sequence[Entity]) -> SceneGraph:
     ]
     relations = [Relation(subject=r.subject, kind=r.kind, object=r.object) for r in form.relations]
     return SceneGraph(entities=entities, relations=relations, events=events)
-
-
-def _track(form: forms.TrackForm) -> Track:
-    return Track(
-        entity=form.entity,
-        instance=form.instance,
-        depth=form.depth,
-        faces=form.faces,
-        keyframes=[
-            Keyframe(
-                frame=key.frame, box=(key.left, key.top, key.right, key.bottom), angle=key.angle
-            )
-            for key in form.keyframes
-        ],
-    )
 
 
 def _cast_facts(entity: Entity) -> dict[str, Any]:

@@ -42,6 +42,17 @@ class Planner(Protocol):
         """The shots that film `script`; raises `ScriptError` if nothing in it can be filmed."""
         ...
 
-    def layout(self, shot: Shot, *, faults: Sequence[str] = ()) -> Layout:
-        """Where everything in `shot` is in each frame; `faults` says what to mend of an earlier."""
+    def layout(
+        self,
+        shot: Shot,
+        *,
+        faults: Sequence[str] = (),
+        earlier: Layout | None = None,
+        keyframes: int | None = None,
+    ) -> Layout:
+        """Where everything in `shot` is in each frame.
+
+        `faults` says in words what to mend, of `earlier` where it is given; `keyframes` is how
+        many each track has, None as many as are needed.
+        """
         ...

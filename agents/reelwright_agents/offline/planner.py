@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reelwright_agents.keyframes import thinned
 from reelwright_agents.layout_artist import make_layout
 from reelwright_agents.offline import words
 from reelwright_agents.offline.screenplay import title_and_blocks
@@ -48,9 +49,17 @@ class OfflinePlanner:
         )
         return Storyboard(story=story, shots=list(shots(drafts, stage.cast, picture=picture)))
 
-    def layout(self, shot: Shot, *, faults: Sequence[str] = ()) -> Layout:
+    def layout(
+        self,
+        shot: Shot,
+        *,
+        faults: Sequence[str] = (),
+        earlier: Layout | None = None,
+        keyframes: int | None = None,
+    ) -> Layout:
         """Where everything in `shot` is in each frame."""
-        return make_layout(shot, faults=faults)
+        layout = make_layout(shot, faults=faults, earlier=earlier)
+        return layout if keyframes is None else thinned(layout, keyframes)
 
 
 def _anything_known(drafts: Sequence[Draft], stage: Stage) -> bool:
