@@ -18,14 +18,17 @@ from reelwright_core.files import write_bytes, write_json
 from reelwright_core.records import Record, digest
 from reelwright_core.settings import Endpoint
 
-STEPS = ("json_schema", "json_object", "plain")
-"""The ways to ask for JSON, strictest first."""
+STEPS = ("json_schema", "json_object", "tool", "plain")
+"""The ways to ask for JSON, strictest first: a strict schema; any JSON object, with the schema for
+servers that take it there; the arguments of a function; words."""
 
 _BACKOFF_AT_FIRST = 0.5
 _BACKOFF_AT_MOST = 8.0
 _SHOWN_AGAIN_AT_MOST = 8_000
 _ABOUT_STEP = re.compile(
-    r"response[_ ]?format|json[_ ]?(schema|object|mode)|structured output|guided|grammar", re.I
+    r"response[_ ]?format|json[_ ]?(schema|object|mode)|structured output|guided|grammar"
+    r"|\btool[_ s]?|function[_ ]?call",
+    re.I,
 )
 _writing = threading.Lock()
 
@@ -46,6 +49,14 @@ class Call(Record):
     answered: bool = True
     template: str
     """The sha256 of the prompt template, in hex."""
+
+
+class UnfitAnswers(EndpointError):
+    """A model answered, and none of its answers fits; `faults` are those of the last."""
+
+    def __init__(self, message: str, *, faults: Sequence[str]):
+        super().__init__(message)
+        self.faults = list(faults)
 
 
 class LanguageModel:
@@ -95,8 +106,8 @@ class LanguageModel:
         """The model's `answer` to the template `prompts/TEMPLATE.j2` filled with `inputs`.
 
         `images` are PNG or JPEG files. What `check` says against an answer goes back to the
-        model just as a wrong field does. Raises `EndpointError` when no answer comes or none
-        that fits within `endpoint.repairs` repairs.
+        model just as a wrong field does. Raises `EndpointError` when no answer comes, its
+        `UnfitAnswers` when none fits within `endpoint.repairs` repairs.
         """
         asked = prompt(template)
         talk = messages(asked.fill(inputs), images)
@@ -202,7 +213,13 @@ class LanguageModel:
             body["response_format"] = {"type": "json_schema", "json_schema": form}
             return body
         if STEPS[step] == "json_object":
-            body["response_format"] = {"type": "json_object"}
+            # llama.cpp's servers hold an answer to a schema only where it stands here.
+            known = {} if self._wire.is_openai else {"schema": schema}
+            body["response_format"] = {"type": "json_object", **known}
+        if STEPS[step] == "tool":
+            function = {"name": name.strip("_"), "parameters": schema}
+            body["tools"] = [{"type": "function", "function": function}]
+            body["tool_choice"] = {"type": "function", "function": {"name": function["name"]}}
         first = talk[0]
         asked = f"{first['content']}\n\n{_said_schema(schema)}"
         body["messages"] = [{**first, "content": asked}, *talk[1:]]
@@ -239,9 +256,10 @@ class LanguageModel:
             where = f"the last answer is in {path}"
         rounds = self.endpoint.repairs + 1
         told = "; ".join(faults[:3]) + (f" (and {len(faults) - 3} more)" if faults[3:] else "")
-        raise EndpointError(
+        raise UnfitAnswers(
             f"{role}: {self.model} gave no answer that fits in {rounds} "
-            f"round{'s' if rounds > 1 else ''}: {told}; {where}"
+            f"round{'s' if rounds > 1 else ''}: {told}; {where}",
+            faults=faults,
         )
 
     def _tell(self, role: str, template: str, tally: _Tally, *, cached: bool) -> None:

@@ -137,7 +137,7 @@ class Wire:
             return Failure(why=f"{self.address} answers without any choice", again=True)
         choice, usage = completion.choices[0], completion.usage or _Usage()
         return Reply(
-            text=choice.message.content or "",
+            text=choice.message.said(),
             finish=choice.finish_reason or "stop",
             refusal=choice.message.refusal,
             prompt_tokens=usage.prompt_tokens,
@@ -207,9 +207,27 @@ class _Usage(BaseModel):
     completion_tokens: int | None = None
 
 
+class _Function(BaseModel):
+    arguments: str | dict[str, Any] | None = None
+    """Text by OpenAI's rule; some local servers send the object itself."""
+
+
+class _ToolCall(BaseModel):
+    function: _Function = _Function()
+
+
 class _Message(BaseModel):
     content: str | None = None
     refusal: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+    def said(self) -> str:
+        """The arguments of the first function called, or else the words."""
+        for call in self.tool_calls or []:
+            arguments = call.function.arguments
+            if arguments:
+                return arguments if isinstance(arguments, str) else json.dumps(arguments)
+        return self.content or ""
 
 
 class _Choice(BaseModel):

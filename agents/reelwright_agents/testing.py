@@ -30,7 +30,9 @@ class Request:
 
     @property
     def step(self) -> str:
-        """How JSON was asked for: `json_schema`, `json_object` or `plain`."""
+        """How JSON was asked for: `json_schema`, `json_object`, `tool` or `plain`."""
+        if self.body.get("tools"):
+            return "tool"
         form = cast(dict[str, Any], self.body.get("response_format", {}))
         return str(form.get("type", "plain"))
 
@@ -79,6 +81,12 @@ def said(
 ) -> Scripted:  # fmt: skip
     """A chat completion with exactly this text; it counts 100 prompt and 20 completion tokens."""
     message = {"role": "assistant", "content": text, "refusal": refusal}
+    return _completion(message, finish=finish, before=before, drip=drip)
+
+
+def _completion(
+    message: Mapping[str, Any], *, finish: str, before: float = 0.0, drip: float = 0.0
+) -> Scripted:
     completion = {
         "id": "chatcmpl-scripted",
         "object": "chat.completion",
@@ -93,6 +101,17 @@ def said(
 def answer(data: object, *, before: float = 0.0, drip: float = 0.0) -> Scripted:
     """A good reply: `data` as JSON; `before` makes it slow, `drip` sends byte by byte."""
     return said(json.dumps(data), before=before, drip=drip)
+
+
+def called(data: object, *, function: str = "answer") -> Scripted:
+    """`data` as the arguments of a function that the model calls, and not a word besides."""
+    call = {
+        "id": "call-1",
+        "type": "function",
+        "function": {"name": function, "arguments": json.dumps(data)},
+    }
+    message = {"role": "assistant", "content": None, "refusal": None, "tool_calls": [call]}
+    return _completion(message, finish="tool_calls")
 
 
 def fenced(data: object) -> Scripted:

@@ -229,14 +229,15 @@ def test_a_refusal_ends_at_once() -> None:
 
 
 def test_the_ladder_goes_down_where_a_format_is_refused_and_is_remembered() -> None:
-    replies = [scripted.no_format(), scripted.no_format(), scripted.fenced(GOOD)]
+    no_tools = scripted.problem(400, "tools are not supported")
+    replies = [scripted.no_format(), scripted.no_format(), no_tools, scripted.fenced(GOOD)]
     with ScriptedEndpoint([*replies, scripted.answer(GOOD)]) as server:
         model = model_at(server)
         ask(model)
-        assert steps(server) == ["json_schema", "json_object", "plain"]
-        assert '"required": ["word", "number", "mood"]' in server.requests[2].text
+        assert steps(server) == ["json_schema", "json_object", "tool", "plain"]
+        assert '"required": ["word", "number", "mood"]' in server.requests[3].text
         ask(model, script="Another.")
-        assert steps(server)[3:] == ["plain"]
+        assert steps(server)[4:] == ["plain"]
 
 
 @pytest.mark.parametrize("reply", [scripted.said(""), scripted.broken(501, retry_after=0)])
