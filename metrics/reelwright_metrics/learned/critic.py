@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from reelwright_core.errors import InputError
 from reelwright_generators.builtin import model
 from reelwright_metrics.learned import WEIGHTS
-from reelwright_metrics.learned.network import FRAMES, SIZE, Network, Shape, evenly
+from reelwright_metrics.learned.network import CELL, FRAMES, SIZE, Network, Shape, evenly
 
 Floats = NDArray[np.float32]
 _AT_ONCE = 16
@@ -56,6 +56,24 @@ class LearnedCritic:
         clips = self._watched(frames)[0]
         said = self._read([caption for several in captions for caption in several])
         return np.einsum("cj,cnj->cn", clips, said.reshape(len(clips), -1, said.shape[-1]))
+
+    def cells(self, frames: NDArray[np.uint8]) -> dict[str, Floats]:
+        """What covers each cell of the picture at each of `FRAMES` times, as probabilities.
+
+        `frames` as for `attributes`. Returns [clips, times, rows, columns, 1 + classes] for the
+        attributes in `CELLS`; the first class is "nothing".
+        """
+        found: dict[str, list[torch.Tensor]] = {name: [] for name in self.net.cells}
+        for start in range(0, len(frames), _AT_ONCE):
+            seen = torch.from_numpy(_brought(frames[start : start + _AT_ONCE]))
+            with torch.inference_mode():
+                covered = self.net.watch_closely(seen.permute(0, 1, 4, 2, 3).float() / 127.5 - 1)[2]
+            for name, several in covered.items():
+                found[name].append(several.softmax(-1))
+        grid = (FRAMES, SIZE[1] // CELL, SIZE[0] // CELL)
+        return {
+            name: torch.cat(several).unflatten(1, grid).numpy() for name, several in found.items()
+        }
 
     def features(self, frames: NDArray[np.uint8]) -> Floats:
         """What captions are compared with: [clips, joint], of length one."""

@@ -1,0 +1,257 @@
+"""The critic that reports and never steers: what a learned network sees, cell by cell and in time.
+
+It shares no code and no measurement with the critics of a loop. Where they find things by colour
+and shape against the known background and layout, this one is asked of every cell of the picture
+which noun, which colour and which motion covers it, and is told nothing of the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelwright_core.story import Direction, Entity, Event, Relation, SceneGraph
+from reelwright_core.takes import Question, QuestionKind
+from reelwright_metrics.learned.critic import LearnedCritic
+
+Floats = NDArray[np.float64]
+
+SEEN = 0.15
+"""How sure a cell must be that it shows a thing."""
+FAR = 0.12
+"""A way at least so long, as a part of the picture, is a way in its direction."""
+APART = 0.04
+"""How much further to one side the middle of a thing must be."""
+GROWS = 1.25
+"""How many times more cells a thing must cover at its end than at its beginning."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Seen:
+    """Where the network sees one entity."""
+
+    entity: Entity
+    heat: Floats
+    """How sure each cell is, [times, rows, columns]."""
+    colours: Floats
+    """How likely each colour is on its cells."""
+    motions: Floats
+    """How likely each motion is on its cells."""
+
+    @property
+    def there(self) -> NDArray[np.bool_]:
+        """At which times it is seen."""
+        return self.heat.max((1, 2)) >= SEEN
+
+    @property
+    def middles(self) -> Floats:
+        """Its middle at each time, (x, y) as parts of the picture; NaN where it is not seen."""
+        _, rows, columns = self.heat.shape
+        sure = np.where(self.heat >= SEEN / 2, self.heat, 0.0)
+        mass = sure.sum((1, 2))
+        x = (sure.sum(1) * ((np.arange(columns) + 0.5) / columns)).sum(1)
+        y = (sure.sum(2) * ((np.arange(rows) + 0.5) / rows)).sum(1)
+        both = np.stack([x, y], -1) / np.maximum(mass, 1e-9)[:, None]
+        return np.where(self.there[:, None], both, np.nan)
+
+    @property
+    def cells(self) -> Floats:
+        """How many cells it covers at each time."""
+        return np.where(self.heat >= SEEN / 2, self.heat, 0.0).sum((1, 2))
+
+
+class ReportingCritic:
+    """Answers the questions that a scene graph asks of a clip, by what `LearnedCritic` sees."""
+
+    def __init__(self, critic: LearnedCritic) -> None:
+        self.critic = critic
+
+    def watch(self, graph: SceneGraph, frames: NDArray[np.uint8]) -> list[Question]:
+        """The answers, each right or wrong; `frames` is uint8 RGB [frames, height, width, 3].
+
+        Only nouns, colours and motions that the network was taught are asked for; what an event's
+        span says counts only for the order of events.
+        """
+        cells = {
+            name: part[0].astype(float) for name, part in self.critic.cells(frames[None]).items()
+        }
+        seen = {entity.id: self._seen(entity, graph, cells) for entity in graph.entities
+                if entity.noun in self.critic.classes["noun"]}  # fmt: skip
+        alone = len(graph.entities) == 1
+        counted = self._counted(frames) if alone and graph.entities[0].count > 1 else None
+        return [*self._of_entities(seen, counted), *self._of_events(graph, seen),
+                *_of_order(graph, seen), *_of_relations(graph, seen)]  # fmt: skip
+
+    def _seen(self, entity: Entity, graph: SceneGraph, cells: dict[str, Floats]) -> _Seen:
+        nouns, colours = self.critic.classes["noun"], self.critic.classes["colour"]
+        noun = cells["noun"][..., 1 + nouns.index(entity.noun)]
+        heat = noun
+        twins = [one for one in graph.entities if one.noun == entity.noun and one is not entity]
+        if twins and entity.colour in colours:
+            # Of things of one noun, each cell shows the one whose colour it more likely has.
+            own = cells["colour"][..., 1 + colours.index(entity.colour)]
+            rest = [cells["colour"][..., 1 + colours.index(one.colour)]
+                    for one in twins if one.colour in colours]  # fmt: skip
+            heat = noun * own / np.maximum(own + sum(rest), 1e-9)
+        sure = np.where(heat >= SEEN / 2, heat, 0.0)
+        weight = sure / max(sure.sum(), 1e-9)
+        return _Seen(
+            entity=entity,
+            heat=heat,
+            colours=(cells["colour"][..., 1:] * weight[..., None]).sum((0, 1, 2)),
+            motions=(cells["motion"][..., 1:] * weight[..., None]).sum((0, 1, 2)),
+        )
+
+    def _counted(self, frames: NDArray[np.uint8]) -> str:
+        heads = self.critic.attributes(frames[None])["count"][0]
+        return self.critic.classes["count"][int(heads.argmax())]
+
+    def _of_entities(self, seen: dict[str, _Seen], counted: str | None) -> Iterator[Question]:
+        for id, one in seen.items():
+            share = float(one.there.mean())
+            # What leaves or comes is there for a part of the clip only.
+            yield _answer("presence", id, share >= 1 / 3, f"in {share:.0%} of the clip")
+            if one.entity.colour is not None:
+                colours = self.critic.classes["colour"]
+                likest = colours[int(one.colours.argmax())] if one.there.any() else "nothing"
+                yield _answer("colour", id, likest == one.entity.colour, likest)
+            if counted is not None:
+                yield _answer("count", id, counted == str(one.entity.count), counted)
+
+    def _of_events(self, graph: SceneGraph, seen: dict[str, _Seen]) -> Iterator[Question]:
+        for event in graph.events:
+            one = seen.get(event.actor)
+            if one is None:
+                continue
+            alone = sum(other.actor == event.actor for other in graph.events) == 1
+            motions = self.critic.classes["motion"]
+            likest = motions[int(one.motions.argmax())] if one.there.any() else "nothing"
+            if alone and event.direction is None and event.action in motions:
+                kind = "stillness" if event.action == "stays" else "path"
+                yield _answer(kind, event.actor, likest == event.action, likest)
+            elif when(event, one) is not None or not alone or event.direction is not None:
+                found = when(event, one) is not None
+                kind = "direction" if event.direction else "path"
+                yield _answer(kind, event.actor, found, "" if found else f"{likest}, perhaps")
+
+
+def when(event: Event, one: _Seen) -> float | None:
+    """At which part of the clip, 0..1, `event` is seen to happen; None if it is not.
+
+    Its middle: the mean time of the motion along its axis, weighted by the speed.
+    """
+    way = one.middles
+    both = np.isfinite(way[:, 0])
+    if both.sum() < 3:
+        return None
+    times = np.flatnonzero(both) / (len(way) - 1)
+    x, y = way[both].T
+    if event.direction is not None:
+        along = {"right": x, "left": -x, "down": y, "up": -y}[event.direction]
+        return _climb(along, times)
+    if event.action in ("falls", "rises"):
+        return _climb(y if event.action == "falls" else -y, times)
+    if event.action in ("bounces", "jumps"):
+        up = _climb(-y, times, least=FAR / 2)
+        down = _climb(y, times, least=FAR / 2)
+        return None if up is None or down is None else (up + down) / 2
+    if event.action in ("approaches", "leaves"):
+        covers = one.cells[both]
+        first, last = (
+            covers[: len(covers) // 3 + 1].mean(),
+            covers[-(len(covers) // 3 + 1) :].mean(),
+        )
+        grown = last / max(first, 1e-9) if event.action == "approaches" else first / max(last, 1e-9)
+        return float(times.mean()) if grown >= GROWS else None
+    if event.action == "stays":
+        return float(times.mean()) if max(np.ptp(x), np.ptp(y)) < FAR else None
+    if event.action == "circles":
+        return float(times.mean()) if min(np.ptp(x), np.ptp(y)) >= FAR / 2 else None
+    return None
+
+
+def _climb(along: Floats, times: Floats, *, least: float = FAR) -> float | None:
+    """When `along` rises by at least `least` from a low to a later high; its middle in time."""
+    lowest = np.minimum.accumulate(along)
+    end = int((along - lowest).argmax())
+    if along[end] - lowest[end] < least:
+        return None
+    start = int(np.flatnonzero(along[: end + 1] == lowest[end])[-1])
+    steps = np.maximum(np.diff(along[start : end + 1]), 0)
+    middles = (times[start:end] + times[start + 1 : end + 1]) / 2
+    return float((steps * middles).sum() / steps.sum())
+
+
+def _of_order(graph: SceneGraph, seen: dict[str, _Seen]) -> Iterator[Question]:
+    ordered = sorted(graph.events, key=lambda event: event.frames.first)
+    for before, after in pairwise(ordered):
+        if before.frames.last >= after.frames.first:
+            continue
+        if before.actor not in seen or after.actor not in seen:
+            continue
+        first, then = when(before, seen[before.actor]), when(after, seen[after.actor])
+        right = first is not None and then is not None and first < then
+        told = "not both" if first is None or then is None else f"at {first:.2f}, then {then:.2f}"
+        yield _answer("order", after.actor, right, told)
+
+
+def _of_relations(graph: SceneGraph, seen: dict[str, _Seen]) -> Iterator[Question]:
+    for relation in graph.relations:
+        if relation.subject in seen and relation.object in seen:
+            right, told = _holds(relation, seen[relation.subject], seen[relation.object])
+            if told:
+                yield _answer("relation", relation.subject, right, told)
+
+
+def _holds(relation: Relation, one: _Seen, other: _Seen) -> tuple[bool, str]:
+    """Whether it holds at most times at which both are seen, and what is seen instead."""
+    apart = one.middles - other.middles
+    apart = apart[np.isfinite(apart[:, 0])]
+    if len(apart) < 3:
+        return False, "not both are there"
+    x, y = np.median(apart, axis=0)
+    side, height = "left" if x < 0 else "right", "above" if y < 0 else "below"
+    told = f"{abs(x):.2f} to the {side}, {abs(y):.2f} {height}"
+    sides: dict[str, bool] = {
+        "left of": x <= -APART,
+        "right of": x >= APART,
+        "above": y <= -APART,
+        "below": y >= APART,
+        "on": y <= -APART and abs(x) <= 0.2,
+        "near": float(np.hypot(x, y)) <= 0.45,
+    }
+    if relation.kind in sides:
+        return sides[relation.kind], told
+    if relation.kind == "meets":
+        distance = np.hypot(*apart.T)
+        closer = float(distance[0] - distance.min())
+        return closer >= FAR, f"{closer:.2f} closer"
+    if relation.kind == "follows":
+        way = _towards(one, other)
+        if way is None:
+            return False, "they do not go the same way"
+        return (x <= -APART) == (way == "right") and abs(x) >= APART, told
+    return False, ""  # behind and in front of: cells do not tell which covers which
+
+
+def _towards(one: _Seen, other: _Seen) -> Direction | None:
+    """To which side both go."""
+    ways: list[float] = []
+    for each in (one, other):
+        x = each.middles[:, 0]
+        x = x[np.isfinite(x)]
+        ways.append(float(x[-1] - x[0]) if len(x) > 1 else 0.0)
+    if min(map(abs, ways)) < FAR / 2 or ways[0] * ways[1] < 0:
+        return None
+    return "right" if ways[0] > 0 else "left"
+
+
+def _answer(kind: QuestionKind, entity: str, right: bool, told: str) -> Question:
+    return Question(
+        kind=kind, text=f"{kind} of {entity}", entity=entity, score=float(right), passed=right,
+        seen=told,
+    )  # fmt: skip
