@@ -87,8 +87,8 @@ def watch_pixels(
     count = min(len(frames), PICTURES)
     chosen = np.linspace(0, len(frames) - 1, count).round().astype(int)
     planned = np.linspace(0, layout.frames - 1, count).round().astype(np.int64)
-    pictures = np.stack([_smaller(frames[index]) for index in chosen])
-    painted = None if background is None else to_lab(_smaller(background)[None])[0]
+    pictures = np.stack([smaller(frames[index]) for index in chosen])
+    painted = None if background is None else to_lab(smaller(background)[None])[0]
     if painted is not None and painted.shape != pictures.shape[1:]:
         painted = cv2.resize(painted, (pictures.shape[2], pictures.shape[1])).astype(np.float32)
     clip = to_lab(pictures)
@@ -148,7 +148,8 @@ def advice(shot: Shot, answers: list[Question]) -> list[str]:
     return told
 
 
-def _smaller(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def smaller(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """`picture` with at most `SIDE` pixels on its longer side."""
     height, width = picture.shape[:2]
     scale = SIDE / max(height, width)
     if scale >= 1:
