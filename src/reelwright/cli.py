@@ -204,7 +204,19 @@ def batch(
 
 @app.command()
 def bench(
-    suite: Annotated[str, typer.Option("--suite", help="builtin or builtin-smoke.")],
+    suite: Annotated[
+        str, typer.Option("--suite", help="builtin or builtin-smoke; with --graphs: story.")
+    ],
+    graphs_: Annotated[
+        str | None,
+        typer.Option("--graphs", metavar="A,B,...", help="Compares these graphs on scripts."),
+    ] = None,
+    takes: Annotated[
+        int, typer.Option("--takes", min=1, max=20, help="With --graphs: takes of a shot.")
+    ] = 3,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="With --graphs: films made side by side.")
+    ] = 1,
     model: Annotated[
         str | None, typer.Option("--model", help="What films: builtin, a folder, or a hub id.")
     ] = None,
@@ -225,6 +237,15 @@ def bench(
     settings = _settings(set_)
     if model is not None:
         settings["generator.model"] = model
+    if graphs_ is not None:
+        from reelwright.comparing import compare_graphs
+
+        data = compare_graphs(
+            suite, graphs=[name.strip() for name in graphs_.split(",")], takes=takes,
+            prompts=prompts, out=out, settings=settings, seed=seed, workers=workers,
+        )  # fmt: skip
+        _print(as_json, data, str(data["table"]))
+        return
     data = make(suite, levels=levels, prompts=prompts, out=out, settings=settings, seed=seed)
     _print(as_json, data, "\n".join(str(data[name]) for name in ("table", "page")))
 

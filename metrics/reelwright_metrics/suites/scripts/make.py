@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from reelwright_core.story import (
     SceneGraph,
 )
 from reelwright_generators.builtin.staging import picture_of
-from reelwright_generators.builtin.words import COLOURS, NOUNS, PLACES, plural
+from reelwright_generators.builtin.words import NOUNS, PLACES, plural
 from reelwright_metrics.suites.scripts import SCRIPTED, Scripted, ScriptedKind
 from reelwright_simulators.places import GROUND
 
@@ -70,6 +70,11 @@ _ASIDE: tuple[Doing, ...] = (("moves", "left"), ("moves", "right"))
 _FREE: tuple[Doing, ...] = (
     *_ASIDE, ("falls", None), ("jumps", None), ("approaches", None), ("leaves", None),
 )  # fmt: skip
+_ROUND: tuple[Doing, ...] = (("rolls", "left"), ("rolls", "right"), ("bounces", None))
+_LIGHT: tuple[Doing, ...] = (("rises", None), ("circles", None))
+_STANDING: tuple[Doing, ...] = (*_ASIDE, ("stays", None), ("jumps", None))
+_PLACES: tuple[Place, ...] = get_args(Place)
+_COLOURS: tuple[Colour, ...] = get_args(Colour)
 
 
 def scripts() -> list[Scripted]:
@@ -77,8 +82,10 @@ def scripts() -> list[Scripted]:
     made: list[Scripted] = []
     for kind in SCRIPTED:
         rng = np.random.default_rng([SEED, SCRIPTED.index(kind)])
-        drawn = {text: (text, place, graph) for text, place, graph in
-                 (_DRAWN[kind](rng) for _ in range(_DRAWS))}  # fmt: skip
+        drawn: dict[str, tuple[str, Place, SceneGraph]] = {}
+        for _ in range(_DRAWS):
+            one = _DRAWN[kind](rng)
+            drawn[one[0]] = one
         left, used = list(drawn.values()), Counter[str]()
         for number in range(EACH):
             text, place, graph = min(
@@ -110,7 +117,7 @@ def _words(place: Place, graph: SceneGraph) -> list[str]:
 
 
 def _motion(rng: np.random.Generator) -> tuple[str, Place, SceneGraph]:
-    place = _choice(list(GROUND), rng)
+    place = _choice(_PLACES, rng)
     one = _entity("e0", _mover(rng), rng)
     doing = _choice(_doings(one.noun, place), rng)
     text = f"{_a(one)} {_SAID[doing][0]} {PLACES[place][0]}."
@@ -131,7 +138,7 @@ def _relation(rng: np.random.Generator) -> tuple[str, Place, SceneGraph]:
 def _count(rng: np.random.Generator) -> tuple[str, Place, SceneGraph]:
     place, count = _choice(_solid(), rng), int(rng.integers(2, 4))
     one = _entity("e0", _mover(rng), rng).model_copy(update={"count": count})
-    doing = _choice((*_ASIDE, ("stays", None), ("jumps", None)), rng)
+    doing = _choice(_STANDING, rng)
     text = f"{_COUNTS[count].capitalize()} {_named(one)} {_SAID[doing][1]} {PLACES[place][0]}."
     return text, place, SceneGraph(entities=[one], events=[_event("e0", doing, 0)])
 
@@ -165,7 +172,7 @@ def _binding(rng: np.random.Generator) -> tuple[str, Place, SceneGraph]:
     able = [noun for noun in NOUNS if picture_of(noun).recolours]
     noun = _choice(able, rng)
     other = noun if rng.integers(2) else _choice([one for one in able if one != noun], rng)
-    colours = [list(COLOURS)[int(i)] for i in rng.choice(len(COLOURS), 2, replace=False)]
+    colours = [_COLOURS[int(i)] for i in rng.choice(len(_COLOURS), 2, replace=False)]
     one, two = (
         Entity(id=f"e{i}", noun=each, colour=colour)
         for i, (each, colour) in enumerate(zip((noun, other), colours, strict=True))
@@ -185,11 +192,11 @@ _DRAWN: Mapping[ScriptedKind, Draw] = MappingProxyType(
 
 def _doings(noun: str, place: Place) -> list[Doing]:
     cut = picture_of(noun)
-    found = [*_FREE]
+    found = list(_FREE)
     if cut.rolls:
-        found += [("rolls", "left"), ("rolls", "right"), ("bounces", None)]
+        found += _ROUND
     if cut.flies or noun == "balloon" or GROUND[place] is None:
-        found += [("rises", None), ("circles", None)]
+        found += _LIGHT
     return found
 
 
@@ -200,8 +207,8 @@ def _event(actor: str, doing: Doing, number: int) -> Event:
 
 
 def _entity(id: str, noun: str, rng: np.random.Generator) -> Entity:
-    colour: Colour | None = _choice(list(COLOURS), rng) if picture_of(noun).recolours else None
-    return Entity(id=id, noun=noun, colour=colour)
+    colour: Colour = _choice(_COLOURS, rng)
+    return Entity(id=id, noun=noun, colour=colour if picture_of(noun).recolours else None)
 
 
 def _named(entity: Entity) -> str:
@@ -224,7 +231,7 @@ def _any(rng: np.random.Generator, *, but: str = "") -> str:
 
 
 def _solid() -> list[Place]:
-    return [place for place in GROUND if GROUND[place] is not None and place != "sea"]
+    return [place for place in _PLACES if GROUND[place] is not None and place != "sea"]
 
 
 def _choice(several: Sequence[Some], rng: np.random.Generator) -> Some:
