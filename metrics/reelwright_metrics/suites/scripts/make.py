@@ -207,7 +207,7 @@ def _event(actor: str, doing: Doing, number: int) -> Event:
 
 
 def _entity(id: str, noun: str, rng: np.random.Generator) -> Entity:
-    colour: Colour = _choice(_COLOURS, rng)
+    colour = _COLOURS[int(rng.integers(len(_COLOURS)))]
     return Entity(id=id, noun=noun, colour=colour if picture_of(noun).recolours else None)
 
 
