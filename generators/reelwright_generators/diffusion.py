@@ -13,6 +13,7 @@ import numpy as np
 from reelwright_core.errors import ModelError
 from reelwright_core.records import digest
 from reelwright_core.settings import Generator as Told
+from reelwright_core.settings import KvSharing
 from reelwright_core.video import Frames
 from reelwright_generators import loras, saving
 from reelwright_generators.caches import plan_of
@@ -141,9 +142,20 @@ class DiffusionGenerator:
             )
         return self._theirs(made, request)
 
-    def refuse_joined(self, requests: Sequence[Request], overlaps: Sequence[int]) -> None:
-        """`ModelError` for clips that cannot be denoised together."""
+    def refuse_joined(
+        self,
+        requests: Sequence[Request],
+        overlaps: Sequence[int],
+        sharing: KvSharing | None = None,
+    ) -> None:
+        """`ModelError` for clips that cannot be denoised together, or share keys and values."""
         facts, grid = self.facts(), self._family.grid
+        if sharing is not None and not self._family.shares_attention:
+            raise ModelError(
+                f"{facts.name} ({facts.family}) cannot share keys and values between clips: "
+                "that is known for Wan, SkyReels, LTX and CogVideoX models; "
+                "set `generator.long.kv_sharing.layers=0`"
+            )
         for request in requests:
             self.check(request)
         saved = {"cache": self._told.cache, "offload": self._told.offload}
@@ -176,16 +188,25 @@ class DiffusionGenerator:
                 )
 
     def generate_joined(
-        self, requests: Sequence[Request], overlaps: Sequence[int], on_step: OnStep | None = None
+        self,
+        requests: Sequence[Request],
+        overlaps: Sequence[int],
+        on_step: OnStep | None = None,
+        *,
+        sharing: KvSharing | None = None,
     ) -> list[Made]:
-        """Films clips together: `overlaps[i]` frames at the end of one begin the next one too."""
-        self.refuse_joined(requests, overlaps)
+        """Films clips together: `overlaps[i]` frames at the end of one begin the next one too.
+
+        With `sharing`, each attends to the one before; see the module `sharing`.
+        """
+        self.refuse_joined(requests, overlaps, sharing)
         with self._lock:
             made: list[Made] = self.loaded().film_joined(
                 [self._ours(request) for request in requests],
                 [self._family.grid.latent_frames(overlap) for overlap in overlaps],
                 facts=self.facts(),
                 on_step=on_step,
+                told=sharing,
             )
         return [self._theirs(one, asked) for one, asked in zip(made, requests, strict=True)]
 

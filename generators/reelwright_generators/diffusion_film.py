@@ -16,6 +16,7 @@ import torch
 
 from reelwright_core.errors import GeneratorError
 from reelwright_core.settings import Generator as Told
+from reelwright_core.settings import KvSharing
 from reelwright_core.video import Frames
 from reelwright_generators import cache_hooks, loras, noise
 from reelwright_generators.caches import plan_of
@@ -33,6 +34,7 @@ from reelwright_generators.loading import (
 )
 from reelwright_generators.saving import At, OutOfMemory, Saving, attending, freed, refuse_attention
 from reelwright_generators.schedules import Course, Kept
+from reelwright_generators.sharing import Sharing
 
 
 class DiffusionFilm:
@@ -76,9 +78,12 @@ class DiffusionFilm:
 
     def film_joined(
         self, requests: Sequence[Request], overlaps: Sequence[int], *, facts: Facts,
-        on_step: OnStep | None,
+        on_step: OnStep | None, told: KvSharing | None = None,
     ) -> list[Made]:  # fmt: skip
         """Films clips in lockstep: neighbours share `overlaps[i]` latent frames; see `joins`."""
+        sharing = told and Sharing(
+            told, clips=len(requests), text=self.family.text_tokens(self.pipe)
+        )
         started = time.monotonic()
         done = 0
 
@@ -99,13 +104,17 @@ class DiffusionFilm:
             return film
 
         try:
-            with pinned(self.threads), quiet(), filming_told(), self._at_work(requests[0]):
-                made = Together(overlaps).run([clip(request) for request in requests])
+            with (
+                pinned(self.threads), quiet(), filming_told(), self._at_work(requests[0]),
+                sharing.worn(self.pipe) if sharing else contextlib.nullcontext(),
+            ):  # fmt: skip
+                made = Together(overlaps, sharing).run([clip(request) for request in requests])
         except OutOfMemory:
             self.saving.free(self.pipe)
             raise self._no_memory(requests[0]) from None
         each = (time.monotonic() - started) / len(made)
-        return [replace(one, seconds=each) for one in made]
+        also = {"kv_sharing": sharing.data()} if sharing else {}
+        return [replace(one, seconds=each, provenance={**one.provenance, **also}) for one in made]
 
     def _no_memory(self, request: Request) -> OutOfMemory:
         tried = self.saving.in_force(request)
@@ -144,6 +153,7 @@ class DiffusionFilm:
         if seat is not None:
             latents = seat.begin(latents, functools.partial(family.at_scheduler, pipe))
             course.meet = seat.meet
+            seat.share(course)
         packed = family.packed(pipe, latents)
         self._at = "model"
         with course.followed_by(pipe), cache_hooks.cached(self.cache, pipe, course) as calls:

@@ -4,8 +4,7 @@ The model-agnostic half of DiTCtrl (arXiv 2412.18597): neighbouring clips start 
 in their overlap, and at every step the model's answers for it are mixed with a triangular weight,
 so that one prompt turns into the next. It sits in the scheduler, as everything of `schedules` does:
 each clip is an ordinary call of the pipeline, in a thread of its own, and only one of them runs at
-a time. Sharing keys and values between the clips, DiTCtrl's other half, would need attention
-processors for each family; it is left out.
+a time. DiTCtrl's other half, keys and values that the clips share, is in `sharing`.
 """
 
 from __future__ import annotations
@@ -18,6 +17,8 @@ from typing import TypeVar
 import torch
 
 from reelwright_core.errors import GeneratorError
+from reelwright_generators.schedules import Course
+from reelwright_generators.sharing import Sharing
 
 Made = TypeVar("Made")
 Packing = Callable[[torch.Tensor], torch.Tensor]
@@ -47,8 +48,8 @@ class _Shared:
 class Together:
     """Clips in lockstep: each shares `overlaps[i]` latent frames with the one after it."""
 
-    def __init__(self, overlaps: Sequence[int]) -> None:
-        self.overlaps = overlaps
+    def __init__(self, overlaps: Sequence[int], sharing: Sharing | None = None) -> None:
+        self.overlaps, self.sharing = overlaps, sharing
         self.count = len(overlaps) + 1
         self.drawn: list[torch.Tensor] = []
         self.shared: list[_Shared] = []
@@ -125,6 +126,11 @@ class Seat:
         self.index = index
         self._together = together
         self._steps = 0
+
+    def share(self, course: Course) -> None:
+        """Lets the clip attend to the one before, if these clips share keys and values."""
+        if self._together.sharing is not None:
+            self._together.sharing.enter(self.index, course)
 
     def begin(self, latents: torch.Tensor, packing: Packing) -> torch.Tensor:
         """The clip's first latents: in the overlap, those of the clip before."""

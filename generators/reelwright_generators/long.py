@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from reelwright_core.errors import InputError, ModelError
 from reelwright_core.files import storage_errors, write_json, written_whole
 from reelwright_core.records import file_digest
-from reelwright_core.settings import Long
+from reelwright_core.settings import KvSharing, Long
 from reelwright_core.story import Beat, FrameSpan
 from reelwright_core.takes import NoisePlan, Region
 from reelwright_core.video import Frames, read_video, video_frames, write_video
@@ -58,13 +58,23 @@ class Joins(Protocol):
     """A generator that can denoise clips together; see `joins`."""
 
     def generate_joined(
-        self, requests: Sequence[Request], overlaps: Sequence[int], on_step: OnStep | None = None
+        self,
+        requests: Sequence[Request],
+        overlaps: Sequence[int],
+        on_step: OnStep | None = None,
+        *,
+        sharing: KvSharing | None = None,
     ) -> list[Made]:
         """The clips; `overlaps[i]` frames at the end of one are those at the next one's start."""
         ...
 
-    def refuse_joined(self, requests: Sequence[Request], overlaps: Sequence[int]) -> None:
-        """`ModelError` for clips that it cannot denoise together."""
+    def refuse_joined(
+        self,
+        requests: Sequence[Request],
+        overlaps: Sequence[int],
+        sharing: KvSharing | None = None,
+    ) -> None:
+        """`ModelError` for clips that it cannot denoise together, or with such sharing."""
         ...
 
 
@@ -289,6 +299,7 @@ class LongFilm:
         self._generator, self._request, self._told = generator, request, told
         self._sketch: Sliced | None = request.sketch if sketch is None else sketch
         self._folder = folder
+        self._sharing = told.kv_sharing if told.kv_sharing.layers else None
         facts = generator.facts()
         way = way_of(facts)
         if way is None:
@@ -318,7 +329,15 @@ class LongFilm:
         if group is not None:
             requests = [self._first_check(window, blank) for window in group]
             assert isinstance(self._generator, Joins)
-            self._generator.refuse_joined(requests, [w.overlap for w in group[1:]])
+            overlaps = [w.overlap for w in group[1:]]
+            self._generator.refuse_joined(requests, overlaps, self._sharing)
+        elif self._sharing is not None and any(w.prompt != self._request.prompt
+                                               for w in self.windows):  # fmt: skip
+            raise ModelError(
+                f"{self._generator.facts().name} cannot share keys and values between windows "
+                "that are not denoised together: set `generator.long.blend=true`, or "
+                "`generator.long.kv_sharing.layers=0`"
+            )
         warnings: dict[str, None] = {}
         for window in self.windows[:2]:
             request = self._first_check(window, blank)
@@ -461,7 +480,7 @@ class LongFilm:
         else:
             assert isinstance(self._generator, Joins)
             overlaps = [window.overlap for window in group[1:]]
-            made = self._generator.generate_joined(asked, overlaps, told)
+            made = self._generator.generate_joined(asked, overlaps, told, sharing=self._sharing)
         self._seconds += time.monotonic() - started
         if folder is not None:
             for index, one in enumerate(made):

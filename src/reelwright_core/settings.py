@@ -179,6 +179,22 @@ class Outside(_Part):
     """Seconds that one clip may take."""
 
 
+def _span(steps: tuple[float, float]) -> tuple[float, float]:
+    if not 0 <= steps[0] <= steps[1] <= 1:
+        raise ValueError("it is two parts of a run, 0 to 1, the earlier one first")
+    return steps
+
+
+class KvSharing(_Part):
+    """Where the prompt of a shot changes, what follows attends to what was before (DiTCtrl)."""
+
+    layers: float = Field(default=0, ge=0, le=1)
+    """In which part of the model's layers, counted from the last; 0 shares nothing, published is
+    0.2."""
+    steps: Annotated[tuple[float, float], AfterValidator(_span)] = (0.04, 0.5)
+    """During which part of a run."""
+
+
 class Long(_Part):
     """How a shot is filmed that is longer than the model's clips, or has several prompts."""
 
@@ -194,6 +210,7 @@ class Long(_Part):
     noise, which follows the motion less."""
     blend: bool = True
     """Whether the windows on both sides of a change of prompt are denoised together."""
+    kv_sharing: KvSharing = KvSharing()
 
 
 class Generator(_Part):

@@ -27,6 +27,7 @@ class CogVideoX(Family):
 
     name: ClassVar[str] = "cogvideox"
     kinds: ClassVar[tuple[str, ...]] = ("variance preserving",)
+    shares_attention: ClassVar[bool] = True
 
     def published(self) -> Published:
         if self._taller_patches:  # CogVideoX1.5-5B
@@ -75,6 +76,9 @@ class CogVideoX(Family):
 
     def packed(self, pipe: Any, latents: torch.Tensor) -> torch.Tensor:
         return self.at_scheduler(pipe, latents).to(pipe.transformer.dtype)
+
+    def text_tokens(self, pipe: Any) -> int:
+        return int(pipe.transformer.config.max_text_seq_length)
 
     def at_scheduler(self, pipe: Any, latents: torch.Tensor) -> torch.Tensor:
         return latents.transpose(1, 2)

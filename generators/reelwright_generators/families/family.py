@@ -127,6 +127,8 @@ class Family:
     """Whether the autoencoder stays in float32 whatever the rest is in."""
     told_rate: ClassVar[bool] = False
     """Whether it is told the frame rate, and so films any."""
+    shares_attention: ClassVar[bool] = False
+    """Whether keys and values of its self-attention can be another clip's; see `sharing`."""
 
     def __init__(self, folder: ModelFolder) -> None:
         self.folder = folder
@@ -194,6 +196,10 @@ class Family:
 
         0 where one scheduler steps them all.
         """
+        return 0
+
+    def text_tokens(self, pipe: Any) -> int:
+        """How many tokens of the prompt stand before the clip's in a block's self-attention."""
         return 0
 
     def alone(self, request: Request) -> str | None:

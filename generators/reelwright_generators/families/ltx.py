@@ -27,6 +27,7 @@ class Ltx(Family):
     name: ClassVar[str] = "ltx"
     kinds: ClassVar[tuple[str, ...]] = ("flow",)
     told_rate: ClassVar[bool] = True
+    shares_attention: ClassVar[bool] = True
 
     def published(self) -> Published:
         # Lightricks/LTX-Video

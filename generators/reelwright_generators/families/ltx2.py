@@ -28,6 +28,7 @@ class Ltx2(Ltx):
     """
 
     name: ClassVar[str] = "ltx2"
+    shares_attention: ClassVar[bool] = False  # what its sound would attend to is not tried
 
     def published(self) -> Published:
         # Lightricks/LTX-2

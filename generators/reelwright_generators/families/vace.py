@@ -30,6 +30,7 @@ class Vace(Wan):
     """
 
     name: ClassVar[str] = "wan-vace"
+    shares_attention: ClassVar[bool] = False  # its blocks for the control video come last
 
     def can(self) -> list[Capability]:
         return [*super().can(), "control", "first_frame", "last_frame", "references"]

@@ -25,6 +25,7 @@ class Wan(Family):
     name: ClassVar[str] = "wan"
     kinds: ClassVar[tuple[str, ...]] = ("flow",)
     vae_float32: ClassVar[bool] = True  # Wan's own advice
+    shares_attention: ClassVar[bool] = True
 
     @property
     def boundary(self) -> float | None:
