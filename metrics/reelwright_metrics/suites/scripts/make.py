@@ -172,7 +172,7 @@ def _binding(rng: np.random.Generator) -> tuple[str, Place, SceneGraph]:
     able = [noun for noun in NOUNS if picture_of(noun).recolours]
     noun = _choice(able, rng)
     other = noun if rng.integers(2) else _choice([one for one in able if one != noun], rng)
-    colours = [_COLOURS[int(i)] for i in rng.choice(len(_COLOURS), 2, replace=False)]
+    colours: list[Colour] = [_COLOURS[int(i)] for i in rng.choice(len(_COLOURS), 2, replace=False)]
     one, two = (
         Entity(id=f"e{i}", noun=each, colour=colour)
         for i, (each, colour) in enumerate(zip((noun, other), colours, strict=True))
