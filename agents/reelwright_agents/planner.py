@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Literal, Protocol
@@ -30,6 +31,21 @@ class Picture(Record):
     """Width and height in pixels."""
     fps: Rate = Fraction(8)
     frames: int = Field(default=17, ge=1)
+    """Frames of a shot."""
+    step: int | None = Field(default=None, ge=1)
+    """Where it is given, shots in which more happens or is said are longer than `frames`, by
+    multiples of it, as the model can film them; none gives every shot `frames`."""
+    most: int | None = Field(default=None, ge=1)
+    """Frames of such a shot at most; none leaves it open."""
+
+    def frames_for(self, seconds: Fraction) -> int:
+        """Whole frames of a shot that needs `seconds`, as the model can film them."""
+        if self.step is None:
+            return self.frames
+        more = max(0, math.ceil((seconds * self.fps - self.frames) / self.step)) * self.step
+        if self.most is not None:
+            more = min(more, max(0, (self.most - self.frames) // self.step) * self.step)
+        return self.frames + more
 
 
 class Planner(Protocol):

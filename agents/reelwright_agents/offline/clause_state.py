@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from reelwright_agents.offline.cast import Cast
 from reelwright_agents.offline.lexicon import Item
 from reelwright_agents.offline.phrases import NounPhrase, is_verb, noun_phrase
+from reelwright_agents.screenplay import Piece
 from reelwright_core.story import (
     Action,
     CameraMove,
     Direction,
     LeftOut,
+    Lens,
     Line,
     Place,
     RelationKind,
@@ -51,6 +53,9 @@ class Reading:
     """Where in the sentence each word of `left_out` is."""
     place: Place | None = None
     camera: CameraMove | None = None
+    lens: Lens | None = None
+    piece: Piece = field(default_factory=lambda: Piece(text="", lines=((0, 1),)))
+    """Where in the script its words stand."""
     lines: list[Line] = field(default_factory=list[Line])
     left_out: list[LeftOut] = field(default_factory=list[LeftOut])
     wind: str = ""

@@ -9,6 +9,7 @@ from reelwright_agents.offline.clause_state import Happening, Reading
 from reelwright_agents.offline.clause_things import Things, is_silent
 from reelwright_agents.offline.lexicon import Item, items
 from reelwright_agents.offline.phrases import is_verb
+from reelwright_agents.screenplay import Piece
 from reelwright_core.story import (
     LeftOut,
     Line,
@@ -17,12 +18,13 @@ from reelwright_core.story import (
 __all__ = ["Happening", "Reading", "read_sentence"]
 
 
-def read_sentence(text: str, cast: Cast) -> Reading:
-    """What `text` says, given who was seen before; new ones join `cast`."""
-    known = set(cast.members)
+def read_sentence(piece: Piece, cast: Cast) -> Reading:
+    """What a sentence says, given who was seen before; new ones join `cast`."""
+    known, text = set(cast.members), piece.text
     clauses = _Clauses(text=text, items=items(text), cast=cast)
     clauses.read()
     reading = clauses.reading
+    reading.piece = piece
     reading.new = [id for id in reading.seen if id not in known]
     for left, at in clauses.left_out():
         reading.left_out.append(left)
@@ -63,6 +65,9 @@ class _Clauses(Things):
             self._use()
         elif "camera" in item:
             self.reading.camera = item["camera"]
+            self._use()
+        elif "lens" in item:
+            self.reading.lens = item["lens"]
             self._use()
         elif "there" in item or "neutral" in item or "first" in item:
             self._use()

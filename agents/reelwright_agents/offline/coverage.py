@@ -7,12 +7,13 @@ Each noun, number, colour and verb of the script is followed by exactly one shot
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from reelwright_agents.account import FILMED, letters, missing
 from reelwright_agents.offline import words
 from reelwright_agents.offline.lexicon import Item, items
-from reelwright_agents.offline.screenplay import sentences, title_and_blocks
 from reelwright_agents.planner import Script
+from reelwright_agents.screenplay import ScriptLine, read_screenplay, sentences
 from reelwright_core.story import Shot, Storyboard
 from reelwright_simulators import cutouts
 
@@ -21,19 +22,43 @@ _LOUD = ("noun", "number", "colour", "verb", "place")
 
 def coverage(script: Script, storyboard: Storyboard) -> list[str]:
     """What of the script is in no shot, in several, or not accounted for; none is well."""
-    _, blocks = title_and_blocks(script)
+    play = read_screenplay(script)
+    blocks = play.blocks
     said = Counter(
         w for b in blocks if b.kind in ("text", "prompt", "heading") for w in _words(b.text)
     )
     told = Counter(w for shot in storyboard.shots for w in _words(shot.text))
     faults = [f"`{word}` of the script is in no shot" for word in sorted((said - told).keys())]
     faults += [f"`{word}` is in more shots than the script has it" for word in sorted(told - said)]
-    lines = Counter(block.text for block in blocks if block.kind == "dialogue")
-    heard = Counter(line.text for shot in storyboard.shots for line in shot.dialogue)
-    faults += [f"the line {line!r} is in no shot" for line in sorted((lines - heard).keys())]
+    heard = letters(" ".join(line.text for shot in storyboard.shots for line in shot.dialogue))
+    faults += [
+        f"the line {block.text!r} is in no shot"
+        for block in blocks
+        if block.kind == "dialogue" and letters(block.text) not in heard
+    ]
+    faults += _lines(play.lines, storyboard)
     for shot in storyboard.shots:
         faults += _unaccounted(shot)
     return faults
+
+
+def _lines(lines: Sequence[ScriptLine], storyboard: Storyboard) -> Iterator[str]:
+    """What the coverage table gets wrong: lines that it has not, or claims that are not so."""
+    coverage = storyboard.story.coverage
+    if [(each.line, each.text) for each in coverage] != [(one.number, one.text) for one in lines]:
+        yield "the coverage has not exactly the lines of the script"
+    for lost in missing(coverage):
+        yield f"line {lost.line} is in no shot, and nothing says why: {lost.text!r}"
+    shots = {shot.id: shot for shot in storyboard.shots}
+    for line in coverage:
+        if line.kind not in FILMED or not line.shots:
+            continue
+        told = [shots[id] for id in line.shots]
+        words = {w for shot in told for w in _words(shot.text)}
+        words |= {w for shot in told for spoken in shot.dialogue for w in _words(spoken.text)}
+        absent = [word for word in _words(line.text) if word not in words]
+        if len(absent) == len(_words(line.text)) > 0:
+            yield f"line {line.line} is said to be in {', '.join(line.shots)}, and no word of it is"
 
 
 def _words(text: str) -> list[str]:

@@ -144,7 +144,7 @@ _MAPPINGS: Mapping[str, Mapping[str, Any]] = {
     "number": words.NUMBERS, "size": words.SIZES, "place": words.PLACES, "verb": words.VERB_FORMS,
     "direction": words.DIRECTIONS, "position": words.POSITIONS, "turn": words.TURNS,
     "relation": words.RELATIONS, "loose": words.LOOSE, "camera": words.CAMERA,
-    "pronoun": words.PRONOUNS, "article": words.ARTICLES, "wind": words.WINDS,
+    "pronoun": words.PRONOUNS, "lens": words.LENSES, "article": words.ARTICLES, "wind": words.WINDS,
 }  # fmt: skip
 _LISTS: Mapping[str, Iterable[str]] = {
     "together": words.TOGETHER, "then": words.THEN, "first": words.FIRST, "after": words.AFTER,

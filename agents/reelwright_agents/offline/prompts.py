@@ -10,6 +10,7 @@ from reelwright_core.story import (
     Direction,
     Entity,
     Event,
+    Lens,
     Place,
     Relation,
     RelationKind,
@@ -47,11 +48,13 @@ _CAMERA: Mapping[CameraMove, str] = {
     "static": "", "pan left": "the camera pans left", "pan right": "the camera pans right",
     "zoom in": "the camera zooms in", "zoom out": "the camera zooms out",
 }  # fmt: skip
+LENS_WORDS: Mapping[Lens, str] = {"wide": "wide shot", "normal": "", "long": "close-up"}
+"""How a prompt says the lens."""
 
 
 def prompt_of(
     graph: SceneGraph, *, place: Place, camera: CameraMove = "static", style: str = "",
-    wind: str = "",
+    wind: str = "", lens: Lens = "normal",
 ) -> str:  # fmt: skip
     """What a video model is asked for: `a red car moves from left to right on a beach`."""
     said: list[str] = []
@@ -67,7 +70,7 @@ def prompt_of(
     else:
         blowing = f"in {'a ' if ' ' in wind else 'the '}{wind}" if wind else ""
         sentence = " ".join(filter(None, (" and ".join(said), blowing, where)))
-    return ", ".join(filter(None, (sentence, _CAMERA[camera], style)))
+    return ", ".join(filter(None, (sentence, LENS_WORDS[lens], _CAMERA[camera], style)))
 
 
 def named(entity: Entity) -> str:

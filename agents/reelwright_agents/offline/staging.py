@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 from reelwright_agents.offline import words
 from reelwright_agents.offline.cast import Cast, Mention
 from reelwright_agents.offline.clauses import Happening, Reading, read_sentence
 from reelwright_agents.offline.lexicon import items
 from reelwright_agents.offline.prompts import prompt_of
-from reelwright_agents.offline.screenplay import Block, sentences
+from reelwright_agents.pacing import seconds_needed, speech
 from reelwright_agents.planner import Picture
+from reelwright_agents.screenplay import Block, Piece, sentence_pieces, sentences
 from reelwright_core.story import (
     CameraMove,
     Event,
     FrameSpan,
     LeftOut,
+    Lens,
     Line,
     Place,
     Relation,
@@ -38,12 +41,15 @@ class Draft:
     scene: str
     place: Place
     text: list[str] = field(default_factory=list[str])
+    lines: list[int] = field(default_factory=list[int])
+    """The lines of the script that it films or speaks."""
     seen: list[str] = field(default_factory=list[str])
     relations: list[tuple[str, RelationKind, str]] = field(
         default_factory=list[tuple[str, RelationKind, str]]
     )
     steps: list[list[Happening]] = field(default_factory=list[list[Happening]])
     camera: CameraMove = "static"
+    lens: Lens | None = None
     dialogue: list[Line] = field(default_factory=list[Line])
     left_out: list[LeftOut] = field(default_factory=list[LeftOut])
     wind: str = ""
@@ -56,6 +62,8 @@ class Stage:
     """Where the script is at: who was seen, which place holds, and the shots so far."""
 
     steps_at_most: int
+    speech_at_most: Fraction | None = None
+    """Seconds of speech in one shot; none is any."""
     cast: Cast = field(default_factory=Cast)
     place: Place = "plain"
     drafts: list[Draft] = field(default_factory=list[Draft])
@@ -65,6 +73,9 @@ class Stage:
     fresh: bool = True
     """The next sentence starts a shot whatever it says."""
     heading_place: bool = False
+    waiting_lens: Lens | None = None
+    unseen: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
+    """The words of each line that no picture follows, by the line's number."""
 
     def add(self, block: Block) -> None:
         """Films one block of the script."""
@@ -78,8 +89,8 @@ class Stage:
             case "prompt":
                 self._prompt(block)
             case _:
-                for sentence in sentences(block.text):
-                    self._sentence(read_sentence(sentence, self.cast), block.scene)
+                for sentence in sentence_pieces(block.piece):
+                    self._sentence(self._read(sentence), block.scene)
 
     def finish(self) -> list[Draft]:
         """All shots; what never found one joins the last."""
@@ -92,6 +103,12 @@ class Stage:
             else:
                 self._take_waiting(self.drafts[-1])
         return self.drafts
+
+    def _read(self, sentence: Piece) -> Reading:
+        reading = read_sentence(sentence, self.cast)
+        for left, at in zip(reading.left_out, reading.left_at, strict=True):
+            self.unseen.setdefault(sentence.line(at), []).append(left.word)
+        return reading
 
     def _heading(self, block: Block) -> None:
         place, left = _heading_place(block.text)
@@ -106,8 +123,8 @@ class Stage:
         self.place = "plain"
         known = len(self.drafts)
         first = True
-        for sentence in sentences(block.text):
-            reading = read_sentence(sentence, self.cast)
+        for sentence in sentence_pieces(block.piece):
+            reading = self._read(sentence)
             if first:
                 self._sentence(reading, block.scene)
             elif len(self.drafts) > known:
@@ -129,9 +146,12 @@ class Stage:
 
     def _unfilmable(self, reading: Reading, last: Draft | None) -> None:
         """Its words are kept: with the shot before it, or the one after."""
-        if last is not None and not self.waiting:
+        if reading.lens:
+            self.waiting_lens = reading.lens
+        if last is not None and not self.waiting and not reading.lens:
             last.text.append(reading.text)
             last.dialogue += reading.lines
+            last.lines += reading.piece.numbers() if reading.lines else []
             _add(last.left_out, reading.left_out)
         elif reading.lines and self.cast.subject:
             reading.seen = list(self.cast.subject)
@@ -143,6 +163,8 @@ class Stage:
     def _belongs(self, reading: Reading, last: Draft) -> bool:
         if reading.with_last:
             return True
+        if reading.lens and reading.lens != last.lens:
+            return False
         if reading.new or (reading.place is not None and reading.place != last.place):
             return False
         if not set(reading.seen) <= set(last.seen):
@@ -155,7 +177,9 @@ class Stage:
         draft.text.append(reading.text)
         draft.seen += [id for id in reading.seen if id not in draft.seen]
         draft.relations += [r for r in reading.relations if r not in draft.relations]
+        draft.lines += reading.piece.numbers()
         draft.camera = reading.camera or draft.camera
+        draft.lens = reading.lens or draft.lens
         draft.wind = reading.wind or draft.wind
         draft.dialogue += reading.lines
         draft.place = reading.place or draft.place
@@ -174,15 +198,22 @@ class Stage:
             draft.text.append(part.text)
             draft.seen = list(part.seen)
             draft.relations = list(part.relations)
+            draft.lines += part.piece.numbers()
             draft.camera = part.camera or "static"
+            draft.lens = part.lens or draft.lens
             draft.wind = part.wind
             draft.dialogue = list(part.lines)
             _add(draft.left_out, part.left_out)
             draft.steps = _at_most(_steps(part.happenings), self.steps_at_most)
             draft.introduces = part.introduces
 
+    def _too_long(self, lines: Sequence[Line]) -> bool:
+        most = self.speech_at_most
+        return most is not None and speech(line.text for line in lines) > most
+
     def _open(self, scene: str, place: Place) -> Draft:
-        draft = Draft(scene=scene, place=place)
+        draft = Draft(scene=scene, place=place, lens=self.waiting_lens)
+        self.waiting_lens = None
         self.drafts.append(draft)
         self._take_waiting(draft)
         self.fresh = self.heading_place = False
@@ -201,12 +232,24 @@ class Stage:
 
     def _dialogue(self, block: Block) -> None:
         """A line belongs to the shot before it; without one its speaker is seen."""
-        line = Line(speaker=block.speaker, text=block.text)
+        first, *more = _spoken(block.text, self.speech_at_most)
+        self._speak(block, Line(speaker=block.speaker, text=first))
+        for text in more:
+            self._speak(block, Line(speaker=block.speaker, text=text))
+
+    def _speak(self, block: Block, line: Line) -> None:
         if self.drafts and not self.fresh:
-            self.drafts[-1].dialogue.append(line)
+            last = self.drafts[-1]
+            if self._too_long([*last.dialogue, line]) and last.dialogue:
+                seen, place = last.seen, last.place
+                last = self._open(block.scene, place)
+                last.seen = list(seen)
+            last.dialogue.append(line)
+            last.lines += block.piece.numbers()
             return
         draft = self._open(block.scene, self.place)
         draft.dialogue.append(line)
+        draft.lines += block.piece.numbers()
         if not block.speaker:
             return
         name = block.speaker.lower()
@@ -220,6 +263,21 @@ class Stage:
         if not noun and not self.cast.members[draft.seen[0]].known:
             why = "no picture of it: a labelled shape stands in"
             _add(draft.left_out, [LeftOut(word=block.speaker, why=why)])
+
+
+def _spoken(text: str, at_most: Fraction | None) -> list[str]:
+    """A speech in parts of at most so many seconds, cut after sentences where that can be."""
+    if at_most is None or speech([text]) <= at_most:
+        return [text]
+    parts: list[str] = []
+    for sentence in sentences(text) or [text]:
+        for word in [sentence] if speech([sentence]) <= at_most else sentence.split():
+            joined = f"{parts[-1]} {word}" if parts else word
+            if parts and speech([joined]) <= at_most:
+                parts[-1] = joined
+            else:
+                parts.append(word)
+    return parts
 
 
 def _heading_place(text: str) -> tuple[Place | None, list[LeftOut]]:
@@ -280,6 +338,7 @@ def _parts(reading: Reading, most: int) -> list[Reading]:
         parts.append(
             replace(
                 reading,
+                piece=reading.piece.part(first, end),
                 text=reading.text[first:end].strip(),
                 seen=list(dict.fromkeys(seen)),
                 relations=relations,
@@ -296,15 +355,38 @@ def _add(to: list[LeftOut], more: Sequence[LeftOut]) -> None:
     to += [left for left in more if left not in to]
 
 
-def shots(drafts: Sequence[Draft], cast: Cast, *, picture: Picture) -> Iterator[Shot]:
+def _seconds(draft: Draft) -> Fraction:
+    return seconds_needed(
+        [[happening.action for happening in step] for step in draft.steps],
+        [line.text for line in draft.dialogue],
+        empty=not draft.seen,
+    )
+
+
+def _lens(draft: Draft, graph: SceneGraph) -> Lens:
+    """A place alone is seen wide; one who only speaks is seen close."""
+    if not graph.entities:
+        return "wide"
+    alone = sum(entity.count for entity in graph.entities) == 1
+    return "long" if alone and draft.dialogue and not draft.steps else "normal"
+
+
+def shots(
+    drafts: Sequence[Draft], cast: Cast, *, picture: Picture, style: str = ""
+) -> Iterator[Shot]:
     """The finished shots, in order."""
     for number, draft in enumerate(drafts, 1):
-        graph = scene_graph(draft, cast, frames=picture.frames)
+        frames = picture.frames_for(_seconds(draft))
+        graph = scene_graph(draft, cast, frames=frames)
+        lens = draft.lens or _lens(draft, graph)
         yield Shot(
             id=f"s{number:02d}", scene=draft.scene, text=" ".join(draft.text),
-            prompt=prompt_of(graph, place=draft.place, camera=draft.camera, wind=draft.wind),
-            place=draft.place, size=picture.size, frames=picture.frames, fps=picture.fps,
-            camera=draft.camera,
+            prompt=prompt_of(
+                graph, place=draft.place, camera=draft.camera, wind=draft.wind, lens=lens,
+                style=style,
+            ),
+            place=draft.place, size=picture.size, frames=frames, fps=picture.fps,
+            camera=draft.camera, lens=lens,
             scene_graph=graph, dialogue=draft.dialogue, left_out=draft.left_out,
         )  # fmt: skip
 

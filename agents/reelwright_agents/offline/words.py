@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from reelwright_core import verbs
-from reelwright_core.story import Action, CameraMove, Direction, Place, RelationKind, Size
+from reelwright_core.story import Action, CameraMove, Direction, Lens, Place, RelationKind, Size
 
 
 def _several(text: str) -> frozenset[str]:
@@ -287,6 +287,26 @@ CAMERA: Mapping[str, CameraMove] = {
     "panning left": "pan left", "panning right": "pan right", "static camera": "static",
     "camera is still": "static", "camera stays still": "static",
 }  # fmt: skip
+
+_LENSES: Mapping[Lens, str] = {
+    "wide": "wide shot, wide angle, wide view, wide-angle shot, establishing shot, "
+    "extreme wide shot, very wide shot, panorama",
+    "normal": "medium shot, mid shot",
+    "long": "close-up, closeup, close up, close shot, close view, extreme close-up, big close-up, "
+    "close-up shot",
+}
+LENSES: Mapping[str, Lens] = {
+    "close on": "long", "closer on": "long", "from afar": "wide", "from far away": "wide",
+    "seen from afar": "wide", "seen from far away": "wide",
+    **{
+        f"{article}{phrase.strip()}{of}": lens
+        for lens, phrases in _LENSES.items()
+        for phrase in phrases.split(",")
+        for article in ("", "a ", "an ", "in a ", "in an ", "in ")
+        for of in ("", " of", " on")
+    },
+}  # fmt: skip
+"""How much of the place is seen; `long shot` has two meanings and is not among them."""
 
 TOGETHER = (
     "while", "as", "at the same time", "meanwhile", "simultaneously", "at once", "in the meantime",
