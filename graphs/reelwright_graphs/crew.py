@@ -17,6 +17,7 @@ from reelwright_graphs.events import Event
 
 if TYPE_CHECKING:
     from reelwright_agents.llm import Call, LanguageModel
+    from reelwright_agents.llm_repair import RepairAgents
     from reelwright_agents.physics import Planned
     from reelwright_generators.folder import Fetching
     from reelwright_generators.generator import Facts, Generator
@@ -89,7 +90,7 @@ class Crew:
             return self._scenes[key]
 
     def scripter(self) -> LanguageModel:
-        """The language model that writes scripts for simulations."""
+        """The language model of `planner`, for what is no plan: scripts of simulations, repairs."""
         from reelwright_agents.llm import LanguageModel
 
         told = self.settings.planner
@@ -135,6 +136,8 @@ class Crew:
                     self._critics[name] = MeasuringCritic(learned=self._learned())
                 elif name in ("logic", "logic-openai"):
                     self._critics[name] = self._logic_critic(seeing=name == "logic-openai")
+                elif name in ("captions", "captions-openai"):
+                    self._critics[name] = self._caption_critic(seeing=name == "captions-openai")
                 else:
                     from reelwright_agents.vision_critic import VisionCritic
 
@@ -154,6 +157,22 @@ class Crew:
         eyes = VisionEyes.from_settings(self.settings, cache=self.cache, on_call=self._tell)
         return LogicCritic(eyes=eyes)
 
+    def _caption_critic(self, *, seeing: bool) -> Critic:
+        """The critic that compares words, of what was measured or of what a vision model sees."""
+        from reelwright_agents.caption_critic import CaptionCritic, ModelDescriber
+
+        if not seeing:
+            return CaptionCritic()
+        return CaptionCritic(
+            ModelDescriber.from_settings(self.settings, cache=self.cache, on_call=self._tell)
+        )
+
+    def repairers(self) -> RepairAgents:
+        """The agents that verify, route and mend by the language model of `planner`."""
+        from reelwright_agents.llm_repair import RepairAgents
+
+        return RepairAgents(self.scripter())
+
     def critic_identity(self) -> object:
         """What a critique depends on besides its inputs."""
         from reelwright_metrics.learned import STEERS, weights_digest
@@ -170,12 +189,23 @@ class Crew:
         return LearnedCritic.load(STEERS)
 
     def picture(self) -> Picture:
-        """The picture that shots get: the settings', else what the video model was made for."""
+        """The picture that shots get: the settings', else what the video model was made for.
+
+        Without `film.frames`, shots that need more time are longer, by whole latents, if the
+        model can go on from its own frames (or films sketches, which may have any length).
+        """
+        from reelwright_agents.pacing import LONGEST
+        from reelwright_generators.long import way_of
+
         facts, film = self.generator().facts(), self.settings.film
+        fps = film.fps or facts.fps
+        longer = film.frames is None and (way_of(facts) is not None or facts.family == "still")
         return Picture(
             size=film.size or facts.size,
-            fps=film.fps or facts.fps,
+            fps=fps,
             frames=film.frames or facts.frames,
+            step=facts.frames_per_latent if longer else None,
+            most=int(LONGEST * fps) if longer else None,
         )
 
     def identity(self) -> str:

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from reelwright_core.files import write_json, write_text
+from reelwright_core.physics import PhysicsScene
 from reelwright_core.records import Record
 from reelwright_core.story import Layout, Shot
-from reelwright_core.takes import Clip, Critique, NoisePlan, Repair, ShotResult, Sketch, Take
+from reelwright_core.takes import (
+    Clip,
+    Critique,
+    NoisePlan,
+    Repair,
+    ShotResult,
+    Sketch,
+    Specialist,
+    Take,
+)
 from reelwright_graphs.events import Event
+from reelwright_graphs.nodes import Context
 from reelwright_graphs.shot_node import ShotNode
 
+if TYPE_CHECKING:
+    from reelwright_agents.specialists import Means
 
-class _Closing(Record):
+
+class Closing(Record):
     """What a take is made of, and the takes before it."""
 
     shot: Shot
@@ -31,13 +46,13 @@ class _Closing(Record):
     simulation_notes: list[str] = []
 
 
-class _ClosingNode(ShotNode):
+class ClosingNode(ShotNode):
     """A node that ends a take: it joins the others, and its folder is made whole."""
 
     def depends(self, inputs: Any) -> None:
         return None
 
-    def closed(self, inputs: _Closing) -> list[Take]:
+    def closed(self, inputs: Closing) -> list[Take]:
         """All takes, this one included."""
         if any(take.number == inputs.take for take in inputs.takes):
             return inputs.takes
@@ -71,8 +86,11 @@ def _with_notes(provenance: dict[str, Any], notes: list[str]) -> dict[str, Any]:
     return {**provenance, "warnings": [*provenance.get("warnings", []), *notes]}
 
 
-class RepairNode(_ClosingNode):
-    """Decides what the next take does otherwise, or that there is none."""
+class RepairNode(ClosingNode):
+    """Decides what the next take does otherwise, or that there is none: by rules, in one step.
+
+    The nodes `verify`, `route`, `correct` and `structure` do the same one by one.
+    """
 
     resource = "call"
 
@@ -81,8 +99,10 @@ class RepairNode(_ClosingNode):
         """How many takes at most; none takes the setting `takes.max`."""
         threshold: float | None = Field(default=None, ge=0, le=1)
         """The score to reach; none takes the setting `critic.threshold`."""
+        specialists: list[Specialist] | None = None
+        """Who may mend; none is all who change no simulation, which lies before this node."""
 
-    class Inputs(_Closing):
+    class Inputs(Closing):
         pass
 
     class Outputs(Record):
@@ -95,6 +115,7 @@ class RepairNode(_ClosingNode):
 
     def run(self, inputs: Inputs) -> Outputs:
         from reelwright_agents.refiner import refine
+        from reelwright_agents.routing import SPECIALISTS
 
         settings, options = self.context.settings, self.options
         takes = self.closed(inputs)
@@ -103,10 +124,9 @@ class RepairNode(_ClosingNode):
             takes,
             threshold=settings.critic.threshold if options.threshold is None else options.threshold,
             max_takes=options.takes or settings.takes.max,
-            default_level=inputs.noise.level,
-            make_layout=lambda shot, faults: self.context.crew.planner().layout(
-                shot, faults=faults
-            ),
+            default_level=takes[0].noise.level,
+            means=means(self.context, inputs.shot),
+            specialists=options.specialists or [s for s in SPECIALISTS if s != "simulation"],
         )
         if repair is None:
             return self.Outputs(
@@ -126,10 +146,33 @@ class RepairNode(_ClosingNode):
         )
 
 
-class ChooseNode(_ClosingNode):
+def means(context: Context, shot: Shot, **more: Any) -> Means:
+    """By what specialists mend a shot of this run."""
+    from reelwright_agents.specialists import Means
+
+    crew = context.crew
+    facts = crew.generator().facts()
+
+    def make_layout(asked: Shot, wrong: Sequence[str], earlier: Layout) -> Layout:
+        return crew.planner().layout(asked, faults=wrong, earlier=earlier)
+
+    def make_scene(asked: Shot, seed: int) -> PhysicsScene | None:
+        plain = asked.model_copy(update={"physics": None})
+        return crew.physics(plain, seed=seed).scene
+
+    return Means(
+        make_layout=make_layout,
+        make_scene=make_scene,
+        keeps_frames={"sketch", "regions"} <= set(facts.can),
+        frames_per_latent=facts.frames_per_latent,
+        **more,
+    )
+
+
+class ChooseNode(ClosingNode):
     """Chooses the best take."""
 
-    class Inputs(_Closing):
+    class Inputs(Closing):
         pass
 
     class Outputs(Record):
@@ -137,7 +180,7 @@ class ChooseNode(_ClosingNode):
         result: ShotResult
 
     def run(self, inputs: Inputs) -> Outputs:
-        from reelwright_agents.refiner import choose
+        from reelwright_agents.routing import choose
 
         takes = self.closed(inputs)
         number, why = choose(takes)

@@ -37,9 +37,11 @@ NO_SETTINGS = ("REELWRIGHT_BLENDER", "REELWRIGHT_DEBUG")
 """Variables of the machine and of the moment, not of the film: where Blender is, and tracebacks."""
 
 Brain = Literal["offline", "openai"]
-Watcher = Literal["offline", "openai", "logic", "logic-openai"]
+Watcher = Literal["offline", "openai", "logic", "logic-openai", "captions", "captions-openai"]
 """Who watches a take: `offline` measures its pixels, `openai` shows frames to a vision model,
-`logic` decides a temporal formula on what was measured, `logic-openai` on what a model saw."""
+`logic` decides a temporal formula on what was measured, `logic-openai` on what a model saw,
+`captions` puts what was measured into words and compares them with the prompt and with physical
+rules, `captions-openai` does so with a vision model's."""
 
 
 class _Part(BaseModel):

@@ -8,6 +8,7 @@ from fractions import Fraction
 import pytest
 
 from reelwright_agents.refiner import choose, clearer_prompt, new_seed, refine
+from reelwright_agents.specialists import Means
 from reelwright_core.story import Entity, Keyframe, Layout, SceneGraph, Shot, Track
 from reelwright_core.takes import (
     Artifact,
@@ -73,7 +74,7 @@ def repair(*takes: Take, max_takes: int = 10, layout: Layout = OTHER) -> Repair 
         threshold=0.8,
         max_takes=max_takes,
         default_level=0.65,
-        make_layout=lambda shot, faults: layout,
+        means=Means(make_layout=lambda shot, faults, earlier: layout),
     )
 
 
@@ -142,7 +143,7 @@ def test_structure_and_prompt_are_mended_together() -> None:
 def test_the_layout_comes_first_and_is_told_the_faults() -> None:
     told: list[Sequence[str]] = []
 
-    def make(shot: Shot, faults: Sequence[str]) -> Layout:
+    def make(shot: Shot, faults: Sequence[str], earlier: Layout) -> Layout:
         told.append(faults)
         return OTHER
 
@@ -152,7 +153,7 @@ def test_the_layout_comes_first_and_is_told_the_faults() -> None:
         threshold=0.8,
         max_takes=3,
         default_level=0.65,
-        make_layout=make,
+        means=Means(make_layout=make),
     )
     assert made is not None
     assert made.layout == OTHER
