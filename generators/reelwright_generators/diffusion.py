@@ -15,7 +15,7 @@ from reelwright_core.records import digest
 from reelwright_core.settings import Generator as Told
 from reelwright_core.settings import KvSharing
 from reelwright_core.video import Frames
-from reelwright_generators import loras, saving
+from reelwright_generators import loras, prompt_tokens, saving
 from reelwright_generators.caches import plan_of
 from reelwright_generators.families.family import Family
 from reelwright_generators.generator import (
@@ -73,10 +73,16 @@ class DiffusionGenerator:
             guidance=_first(told.guidance, profile.guidance, published.guidance),
             noise_level=profile.noise_level or published.noise_level,
             licence=profile.licence or "unknown",
+            prompt_tokens=prompt_tokens.limit(folder),
+            own_words=self._in_its_words is not None,
             can=[*able, *shared, *loras.can(folder.pipeline)],
             controls=self._family.controls(),
             needs=self._family.needs(),
         )
+
+    def count_tokens(self, prompt: str) -> int | None:
+        """Tokens of `prompt` by the model's own tokenizer, its end included; None without one."""
+        return prompt_tokens.count(self._family.folder, prompt)
 
     def _sha256(self) -> str:
         own = self._family.folder.sha256()

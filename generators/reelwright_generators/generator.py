@@ -148,6 +148,10 @@ class Facts(Record):
     noise_level: float
     """σ to start from with a sketch, if nothing else is said."""
     licence: str = "unknown"
+    prompt_tokens: int | None = None
+    """How many tokens of a prompt it reads; the rest is cut off. None where nobody says."""
+    own_words: bool = False
+    """Whether it was taught a small vocabulary of its own and passes over all other words."""
     can: list[Capability]
     controls: list[ControlKind] = []
     """The control videos it takes, if it `can` `control`."""
