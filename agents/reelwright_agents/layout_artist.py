@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Literal
 
-from reelwright_agents.layout_check import layout_faults
+from reelwright_agents.keyframes import needed
+from reelwright_agents.layout_check import check_layout, layout_faults
+from reelwright_agents.mending import STRENGTHS, Changes, changes, granted, wishes
 from reelwright_agents.motions import CIRCLE, Pose, Room, poses
 from reelwright_core.story import (
     Direction,
@@ -15,6 +18,7 @@ from reelwright_core.story import (
     Event,
     Keyframe,
     Layout,
+    Lens,
     RelationKind,
     SceneGraph,
     Shot,
@@ -30,6 +34,8 @@ GAP = 0.04
 _OVERLAP = 0.3
 """How much of the narrower of two things is covered when one is behind the other."""
 _SIZES = {"small": 0.7, "medium": 1.0, "large": 1.35}
+_LENSES: Mapping[Lens, float] = MappingProxyType({"wide": 0.72, "normal": 1.0, "long": 1.3})
+"""How large things are through a lens."""
 _CROWD = (1.0, 1.0, 0.88, 0.78, 0.7)
 _PANS = {"pan left": 0.3, "pan right": -0.3}
 _ZOOMS = {"zoom in": 1.35, "zoom out": 0.75}
@@ -40,16 +46,35 @@ _GOING = ("moves", "rolls", "bounces", "jumps", "leaves")
 def make_layout(shot: Shot, *, faults: Sequence[str] = (), earlier: Layout | None = None) -> Layout:
     """Where everything in `shot` is in each frame.
 
-    `faults` are what a critic found in an earlier layout: `layout: too small` makes things
-    larger, `layout: too close` sets them further apart.
+    `faults` are what a critic or a verifier found in `earlier`, or in the layout that this makes
+    without faults: the answer is larger, further apart, on a longer way, slower, earlier or with
+    more time between, as they ask, and never has more faults of the verifier than without. Where
+    none of it can be had, nothing is changed.
     """
-    said = " ".join(faults).lower()
-    scale = 1.25 if "too small" in said else 0.85 if "too large" in said else 1.0
-    gap = GAP * (2.0 if "too close" in said or "overlap" in said else 1.0)
+    usual = _sound(shot, Changes())
+    wanted = wishes(shot, faults)
+    if not wanted:
+        return usual
+    most = len(check_layout(usual, shot))
+    best, granting = usual, 0
+    for strength in STRENGTHS:
+        layout = _sound(shot, changes(shot, wanted, strength))
+        if len(check_layout(layout, shot)) > most:
+            continue
+        grants = granted(layout, earlier or usual, wanted)
+        if grants > granting:
+            best, granting = layout, grants
+        if granting == len(wanted):
+            break
+    return best
+
+
+def _sound(shot: Shot, change: Changes) -> Layout:
+    """The layout with as few faults as there can be: things are made smaller until it has none."""
     best: tuple[int, Layout] | None = None
     for shrink in (1.0, 0.85, 0.7, 0.55):
-        layout = _Staging(shot=shot, scale=scale * shrink, gap=gap).layout()
-        wrong = len(layout_faults(layout, shot))
+        layout = _Staging(shot=shot, scale=shrink, change=change).layout()
+        wrong = len(check_layout(layout, shot))
         if best is None or wrong < best[0]:
             best = (wrong, layout)
         if not wrong:
@@ -69,6 +94,9 @@ class _Thing:
     wide: float
     high: float
     gap: float
+    lively: float = 1.0
+    margin: float = MARGIN
+    """How near to the picture's edges its way leads."""
     x: float = 0.5
     foot: float = 0.8
     depth: float = 0.0
@@ -79,7 +107,8 @@ class _Thing:
 
     @property
     def pad(self) -> float:
-        return CIRCLE[0] if any(e.action == "circles" for e in self.events) else 0.0
+        circles = any(event.action == "circles" for event in self.events)
+        return CIRCLE[0] * self.lively if circles else 0.0
 
     @property
     def span(self) -> float:
@@ -96,11 +125,14 @@ class _Thing:
 class _Staging:
     shot: Shot
     scale: float
-    gap: float
+    change: Changes
+    gap: float = GAP
     things: dict[str, _Thing] = field(init=False)
 
     def __post_init__(self) -> None:
         graph = _painted(self.shot.scene_graph)
+        graph = graph.model_copy(update={"events": self.change.timed(graph.events)})
+        self.scale *= _LENSES[self.shot.lens]
         self.shot = self.shot.model_copy(update={"scene_graph": graph})
         self.aspect = self.shot.size[0] / self.shot.size[1]
         line = GROUND[self.shot.place]
@@ -123,15 +155,18 @@ class _Staging:
             shape = picture.shape[1] / picture.shape[0]
         events = [e for e in self.shot.scene_graph.events if e.actor == entity.id]
         events.sort(key=lambda e: e.frames.first)
-        size = _SIZES[entity.size]
+        more = self.change.scale.get(entity.id, 1.0)
+        size = _SIZES[entity.size] * more
         high = min((0.3 + 0.2 * min(cut.height if cut else 0.6, 1.5)) * size * scale, 0.72)
         wide = high * shape / self.aspect
-        widest = 0.42 if entity.count == 1 else 0.36
+        widest = (0.42 if entity.count == 1 else 0.36) * more * _LENSES[self.shot.lens]
         if wide > widest:
             high, wide = high * widest / wide, widest
         return _Thing(
             entity=entity, events=events, going=_going(events), wide=wide, high=high,
-            gap=min(0.3 * wide, self.gap),
+            gap=min(0.3 * wide, self.gap) * self.change.gap.get(entity.id, 1.0),
+            lively=self.change.lively.get(entity.id, 1.0),
+            margin=MARGIN / self.change.lively.get(entity.id, 1.0) ** 2,
         )  # fmt: skip
 
     def layout(self) -> Layout:
@@ -143,6 +178,7 @@ class _Staging:
         self._place_movers(movers, still)
         self._place_still(still, movers)
         self._meet(movers)
+        self._slow_down(movers)
         self._set_depths()
         self._set_on_top()
         tracks = [track for thing in self.things.values() for track in self._tracks(thing)]
@@ -236,7 +272,7 @@ class _Staging:
         for subject, _, other in self._relations("behind", "in front of"):
             if {subject.entity.id, other.entity.id} == pair:
                 return -_OVERLAP * min(one.wide, two.wide)
-        return self.gap
+        return self.gap * max(self.change.gap.get(id, 1.0) for id in pair)
 
     def _row(self, things: Sequence[_Thing]) -> float:
         """The width of things side by side."""
@@ -269,19 +305,29 @@ class _Staging:
             if not convoy:
                 continue
             several = sum(t.entity.count for t in convoy) > 1
-            self._shrink(convoy, 0.5 if several else 0.4)
+            more = self._more_room(convoy)
+            self._shrink(convoy, (0.5 if several else 0.4) * more)
             if still:
-                self._shrink(convoy, 0.36 if several else 0.3)
+                self._shrink(convoy, (0.36 if several else 0.3) * more)
             if self._mates(convoy):
-                self._shrink(convoy, 0.24)
+                self._shrink(convoy, 0.24 * more)
             width = self._row(convoy)
-            self._set_row(convoy, MARGIN if way == "right" else 1 - MARGIN - width)
+            margin = min(thing.margin for thing in convoy)
+            self._set_row(convoy, margin if way == "right" else 1 - margin - width)
             for i, thing in enumerate(convoy):
                 before, after = self._row(convoy[: i + 1]), self._row(convoy[i:])
                 span = self._span(thing)
-                thing.left = MARGIN + before - span
-                thing.right = 1 - MARGIN - after + span
+                thing.left = margin + before - span
+                thing.right = 1 - margin - after + span
                 thing.depth = 1.0 + (way == "left") * 0.5 + i * 0.05
+
+    def _more_room(self, things: Sequence[_Thing]) -> float:
+        """By how much a row may be wider than usual, as its things are to be larger or apart."""
+        ids = [part.entity.id for thing in things for part in self._tower(thing)]
+        scale = max(self.change.scale.get(id, 1.0) for id in ids)
+        gap = max(self.change.gap.get(id, 1.0) for id in ids)
+        lens = _LENSES[self.shot.lens]
+        return scale * (1.15 if gap > 1 else 1.0) * lens
 
     def _convoy(self, things: Sequence[_Thing], way: str) -> list[_Thing]:
         order = self._ordered(things)
@@ -322,6 +368,9 @@ class _Staging:
                 right = min(right, 1 - MARGIN - width - 0.3)
             else:
                 left, right = max(left, MARGIN + width), min(right, 1 - MARGIN - width)
+        over = [(_topples(t.events), t) for t in still]
+        left += max((t.high / self.aspect for way, t in over if way == "left"), default=0.0)
+        right -= max((t.high / self.aspect for way, t in over if way == "right"), default=0.0)
         self._shrink(still, max(right - left, 0.12))
         width = self._row(still)
         if any(side == "left of" for _, side, _ in mates):
@@ -346,6 +395,15 @@ class _Staging:
                 middle = 0.5 + (self._span(rightward) - self._span(leftward)) / 2
                 rightward.right = min(rightward.right, middle - 0.01)
                 leftward.left = max(leftward.left, middle + 0.01)
+
+    def _slow_down(self, movers: Sequence[_Thing]) -> None:
+        """Those who are to go slower do not go as far."""
+        for thing in movers:
+            part, half = self.change.slow.get(thing.entity.id, 1.0), self._span(thing) / 2
+            if part < 1 and thing.going == "right":
+                thing.right = thing.x + half + (thing.right - half - thing.x) * part
+            elif part < 1 and thing.going == "left":
+                thing.left = thing.x - half - (thing.x - half - thing.left) * part
 
     # how high ----------------------------------------------------------------
 
@@ -425,21 +483,25 @@ class _Staging:
             around = thing.span / 2
             room = Room(
                 left=thing.left + around + aside, right=thing.right - around + aside,
-                top=min(MARGIN + self._tall(thing), thing.foot),
+                top=min(thing.margin + self._tall(thing), thing.foot),
                 ground=self._floor(thing),
                 out_left=-0.03 - thing.wide / 2 - (around - aside - thing.wide / 2),
                 out_right=1.03 + thing.wide / 2 + (around + aside - thing.wide / 2),
                 wide=thing.wide, high=thing.high, aspect=self.aspect,
+                lively=thing.lively,
             )  # fmt: skip
+            comes = any(e.action == "approaches" for e in thing.events)
             start = Pose(
                 x=thing.x + aside,
                 foot=room.top if _starts_high(thing.events) else thing.foot,
-                scale=0.5 if any(e.action == "approaches" for e in thing.events) else 1.0,
+                scale=0.5 / room.lively if comes else 1.0,
             )
             way = poses(start, thing.events, room=room, frames=self.shot.frames)
             yield Track(
                 entity=thing.entity.id, instance=i, depth=round(thing.depth + 0.01 * i, 3),
-                faces=_faces(thing.events), keyframes=_keyframes(way, thing),
+                faces=_faces(thing.events), keyframes=needed(
+                    [_keyframe(frame, pose, thing) for frame, pose in enumerate(way)]
+                ),
             )  # fmt: skip
 
     def _tall(self, thing: _Thing) -> float:
@@ -458,14 +520,27 @@ def _painted(graph: SceneGraph) -> SceneGraph:
     """The graph in actions that a painting shows: who hits another moves there, the rest stays."""
     hit = {r.object for r in graph.relations if r.kind == "meets"}
     hitting = {r.subject for r in graph.relations if r.kind == "meets"} - hit
+    ways: dict[str, Direction] = {
+        e.actor: e.direction or "right"
+        for e in graph.events
+        if e.action == "collides" and e.actor in hitting
+    }
     events: list[Event] = []
     for event in graph.events:
-        if event.action == "collides" and event.actor in hitting:
-            moves: dict[str, object] = {"action": "moves", "direction": event.direction or "right"}
-            event = event.model_copy(update=moves)
+        changed: dict[str, object] = {}
+        if event.actor in ways and event.action == "collides":
+            changed = {"action": "moves", "direction": ways[event.actor]}
         elif event.action in ("collides", "waves", "pours"):
-            event = event.model_copy(update={"action": "stays", "direction": None})
-        events.append(event)
+            changed = {"action": "stays", "direction": None}
+        elif event.action == "topples" and event.direction is None:
+            # What is knocked over falls away from what hits it.
+            came = [
+                ways[r.subject]
+                for r in graph.relations
+                if r.kind == "meets" and r.object == event.actor and r.subject in ways
+            ]
+            changed = {"direction": came[0]} if came else {}
+        events.append(event.model_copy(update=changed))
     return graph.model_copy(update={"events": events})
 
 
@@ -481,6 +556,11 @@ def _going(events: Sequence[Event]) -> Direction | None:
 def _faces(events: Sequence[Event]) -> Literal["left", "right"] | None:
     way = _going(events)
     return way if way in ("left", "right") else None
+
+
+def _topples(events: Sequence[Event]) -> Direction | None:
+    """To which side a thing is known to topple."""
+    return next((e.direction for e in events if e.action == "topples"), None)
 
 
 def _turned(kind: RelationKind) -> RelationKind:
@@ -503,31 +583,8 @@ def _starts_high(events: Sequence[Event]) -> bool:
     return False
 
 
-def _keyframes(way: Sequence[Pose], thing: _Thing) -> list[Keyframe]:
-    """As few as tell the way: frames on a line between their neighbours are left out."""
-    keys = [_keyframe(i, pose, thing) for i, pose in enumerate(way)]
-    kept = [keys[0]]
-    for i in range(1, len(keys) - 1):
-        if not _on_line(kept[-1], keys[kept[-1].frame + 1 : i + 1], keys[i + 1]):
-            kept.append(keys[i])
-    if len(keys) > 1 and (len(kept) > 1 or keys[-1].box != keys[0].box):
-        kept.append(keys[-1])
-    return kept
-
-
 def _keyframe(frame: int, pose: Pose, thing: _Thing) -> Keyframe:
     half, high = thing.wide * pose.scale / 2, thing.high * pose.scale
     corners = (pose.x - half, pose.foot - high, pose.x + half, pose.foot)
     left, top, right, bottom = (round(corner, 4) for corner in corners)
     return Keyframe(frame=frame, box=(left, top, right, bottom), angle=round(pose.angle, 2))
-
-
-def _on_line(first: Keyframe, between: Sequence[Keyframe], last: Keyframe) -> bool:
-    for key in between:
-        part = (key.frame - first.frame) / (last.frame - first.frame)
-        for a, b, c in zip(
-            (*first.box, first.angle), (*key.box, key.angle), (*last.box, last.angle), strict=True
-        ):
-            if abs(a + (c - a) * part - b) > (0.0004 if abs(b) < 4 else 0.2):
-                return False
-    return True

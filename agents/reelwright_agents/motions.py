@@ -52,6 +52,8 @@ class Room:
     high: float
     aspect: float
     """Width of the picture over its height, in pixels."""
+    lively: float = 1.0
+    """How much larger than usual its jumps, circles, swings and changes of size are."""
 
 
 def poses(start: Pose, events: Sequence[Event], *, room: Room, frames: int) -> list[Pose]:
@@ -129,7 +131,7 @@ def _moved(
         case "jumps":
             hops = 2 if length >= 12 else 1
             share = (part * hops) % 1.0
-            high = min(0.3, max(at.foot - room.top, 0.0))
+            high = min(0.3 * room.lively, max(at.foot - room.top, 0.0))
             return replace(at, x=at.x + sideways, foot=at.foot - high * 4 * share * (1 - share))
         case "rises":
             return replace(at, foot=at.foot - (at.foot - room.top) * (1 - (1 - part) ** 2) * share)
@@ -142,7 +144,9 @@ def _moved(
             return replace(at, x=at.x + (goal - at.x) * part)
         case "leaves":
             far = min(at.foot, room.ground - HORIZON) - at.foot
-            return replace(at, scale=at.scale * GROWTH**-part, foot=at.foot + far * part)
+            return replace(
+                at, scale=at.scale * (GROWTH * room.lively) ** -part, foot=at.foot + far * part
+            )
         case "circles":
             across, down = _circled(2 * math.pi * part, at=at, room=room)
             return replace(at, x=at.x + across, foot=at.foot + down)
@@ -152,7 +156,9 @@ def _moved(
             return _toppled(90 * part**2, at=at, room=room, left=left)
         case "swings":
             times = max(1, round(length / PERIOD))
-            return _swung(SWING * math.sin(2 * math.pi * times * part), at=at, room=room)
+            return _swung(
+                SWING * math.sin(2 * math.pi * times * part) * room.lively, at=at, room=room
+            )
         case _:
             return at
 
@@ -187,7 +193,7 @@ def _swung(turn: float, *, at: Pose, room: Room) -> Pose:
 
 def _circled(turn: float, *, at: Pose, room: Room) -> tuple[float, float]:
     """The way round from where it is: from the lowest point, or away from what it is close to."""
-    wide, high = CIRCLE
+    wide, high = (half * room.lively for half in CIRCLE)
     if at.x - wide < room.left or at.x + wide > room.right:
         away = 1 if at.x - wide < room.left else -1
         middle = min(max(at.foot, room.top + high), room.ground)
@@ -215,7 +221,11 @@ def _bounced(part: float, *, at: Pose, room: Room, length: int) -> float:
     falls = height >= 0.05
     drop = 0.5 if falls else 0.0
     # A fall of `height` takes half of a unit; an arc of one unit is as high.
-    top = height if falls else min(max(room.ground - room.top, 0.0), 0.25) / RESTITUTION**2
+    top = (
+        height
+        if falls
+        else min(max(room.ground - room.top, 0.0), 0.25 * room.lively) / RESTITUTION**2
+    )
     arcs = [RESTITUTION**n for n in range(1, 4 if length >= 10 else 2)]
     time = part * (drop + sum(arcs))
     if time < drop:
