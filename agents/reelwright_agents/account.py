@@ -45,6 +45,8 @@ def account(
             spoken = _speech(play.lines[index + 1 :])
             ids = list(dict.fromkeys(id for each in spoken for id in filmed.get(each, ())))
         reason = why.get(line.number, "")
+        if line.kind == "title page" and play.style and line.text.rstrip("*_").endswith(play.style):
+            reason = "said of every picture"
         if not reason and (ids or line.kind not in FILMED):
             reason = _WHY.get(line.kind, "")
         covered.append(

@@ -24,6 +24,11 @@ class Script(Record):
     """What to call it in messages: a file's name, or `script`."""
 
 
+_SQUEEZED = Fraction(5, 4)
+"""What needs so much more than the usual time is done a little faster, not filmed longer: a shot
+that is a few frames longer than the model's clips would cost two of them."""
+
+
 class Picture(Record):
     """The picture that shots get unless the script asks for another."""
 
@@ -40,9 +45,10 @@ class Picture(Record):
 
     def frames_for(self, seconds: Fraction) -> int:
         """Whole frames of a shot that needs `seconds`, as the model can film them."""
-        if self.step is None:
+        needed = seconds * self.fps
+        if self.step is None or needed <= self.frames * _SQUEEZED:
             return self.frames
-        more = max(0, math.ceil((seconds * self.fps - self.frames) / self.step)) * self.step
+        more = math.ceil((needed - self.frames) / self.step) * self.step
         if self.most is not None:
             more = min(more, max(0, (self.most - self.frames) // self.step) * self.step)
         return self.frames + more
