@@ -102,10 +102,15 @@ class Event(Record):
     frames: FrameSpan
 
 
+PLACE = "place"
+"""What a triple calls the place of its shot."""
+
+
 class Triple(Record):
     """What holds in some frames: `subject` `predicate` `object`, as Dysen's scene graphs say it."""
 
     subject: EntityId
+    """An entity's id, or `place`."""
     predicate: str = Field(min_length=1, max_length=60)
     object: str = Field(default="", max_length=60)
     """Another entity's id, or a word: a pose, a look, a part of the place."""
@@ -129,7 +134,7 @@ class SceneGraph(Stored):
         if len(set(ids)) != len(ids):
             raise ValueError(f"two entities share an `id`: {', '.join(sorted(ids))}")
         named = [r.subject for r in self.relations] + [r.object for r in self.relations]
-        named += [triple.subject for triple in self.enriched]
+        named += [triple.subject for triple in self.enriched if triple.subject != PLACE]
         for name in [*named, *(event.actor for event in self.events)]:
             if name not in ids:
                 raise ValueError(f"no entity has the id {name!r}; there are: {', '.join(ids)}")
