@@ -96,18 +96,21 @@ def start(
 
 @app.command()
 def plan(
-    script: Annotated[Path, typer.Argument(help="A .txt, .md or .fountain file.")],
+    script: Annotated[Path, typer.Argument(help="A .txt, .md, .fountain or .fdx file.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The storyboard to write.")] = Path(
         "storyboard.yaml"
     ),
     set_: Set = None,
     seed: Seed = 0,
     force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Makes an editable storyboard and a contact sheet of it; films nothing."""
     from reelwright.planning import plan_script
 
-    plan_script(script, out=out, settings=_settings(set_), seed=seed, force=force)
+    plan_script(
+        script, out=out, settings=_settings(set_), seed=seed, force=force, as_json=as_json
+    )
 
 
 @app.command()

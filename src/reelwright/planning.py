@@ -20,9 +20,20 @@ from reelwright_graphs.graph_file import GraphFile, load_graph
 
 
 def plan_script(
-    script: Path, *, out: Path, settings: Mapping[str, Any], seed: int, force: bool
+    script: Path,
+    *,
+    out: Path,
+    settings: Mapping[str, Any],
+    seed: int,
+    force: bool,
+    as_json: bool = False,
 ) -> None:
-    """Writes the storyboard of `script` to `out` and a contact sheet of its sketches beside it."""
+    """Writes the storyboard of `script` to `out` and a contact sheet of its sketches beside it.
+
+    Prints its shots, and a table of what became of every line of the script; or all of that as
+    one JSON object.
+    """
+    from reelwright_agents.account import table, tally
     from reelwright_agents.reading import read_script
     from reelwright_editing.contact_sheet import contact_sheet
 
@@ -38,8 +49,20 @@ def plan_script(
             sheet,
             pictures={shot.id: sketched(crew, shot, seed=seed) for shot in storyboard.shots},
         )
+    coverage = storyboard.story.coverage
+    if as_json:
+        told = {
+            "storyboard": str(out),
+            "sheet": str(sheet),
+            "shots": [shot.data() for shot in storyboard.shots],
+            "scenes": [scene.data() for scene in storyboard.story.scenes],
+            "coverage": [line.data() for line in coverage],
+        }
+        print(json.dumps(told, ensure_ascii=False))
+        return
     for shot in storyboard.shots:
         print(f"{shot.id}  {float(shot.seconds):.1f} s  {shot.prompt}")
+    print(f"\n{table(coverage)}\n{tally(coverage)}\n")
     for left in storyboard.left_out():
         print(f"not filmed: {left.word}: {left.why}", file=sys.stderr)
     print(out)
