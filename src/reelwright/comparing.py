@@ -185,8 +185,8 @@ def _make(job: _Job) -> str | None:
     return None
 
 
-def _picture(film: Film, takes: Sequence[Take]) -> Frames:
-    return np.concatenate([read_video(film.run / take.clip.video.path) for take in takes])
+def _picture(film: Film, takes: Sequence[Take]) -> list[Frames]:
+    return [read_video(film.run / take.clip.video.path) for take in takes]
 
 
 def _steered(takes: Sequence[Take]) -> float | None:

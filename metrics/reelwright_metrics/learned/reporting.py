@@ -7,7 +7,7 @@ which noun, which colour and which motion covers it, and is told nothing of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from reelwright_core.story import Direction, Entity, Event, Relation, SceneGraph
 from reelwright_core.takes import Question, QuestionKind
 from reelwright_metrics.learned.critic import LearnedCritic
+from reelwright_metrics.learned.network import FRAMES
 
 Floats = NDArray[np.float64]
 
@@ -36,11 +37,11 @@ class _Seen:
 
     entity: Entity
     heat: Floats
-    """How sure each cell is, [times, rows, columns]."""
+    """How sure each cell is, [times, rows, columns]: `FRAMES` times of each shot."""
     colours: Floats
     """How likely each colour is on its cells."""
     motions: Floats
-    """How likely each motion is on its cells."""
+    """How likely each motion is on its cells in each shot, [shots, motions]."""
 
     @property
     def there(self) -> NDArray[np.bool_]:
@@ -70,19 +71,22 @@ class ReportingCritic:
     def __init__(self, critic: LearnedCritic) -> None:
         self.critic = critic
 
-    def watch(self, graph: SceneGraph, frames: NDArray[np.uint8]) -> list[Question]:
-        """The answers, each right or wrong; `frames` is uint8 RGB [frames, height, width, 3].
+    def watch(self, graph: SceneGraph, shots: Sequence[NDArray[np.uint8]]) -> list[Question]:
+        """The answers, each right or wrong; every shot is uint8 RGB [frames, height, width, 3].
 
         Only nouns, colours and motions that the network was taught are asked for; what an event's
-        span says counts only for the order of events.
+        span says counts only for the order of events. A motion is looked for within a shot: what
+        is elsewhere after a cut did not move there.
         """
+        watched = [self.critic.cells(frames[None]) for frames in shots]
         cells = {
-            name: part[0].astype(float) for name, part in self.critic.cells(frames[None]).items()
+            name: np.concatenate([one[name][0] for one in watched]).astype(float)
+            for name in watched[0]
         }
         seen = {entity.id: self._seen(entity, graph, cells) for entity in graph.entities
                 if entity.noun in self.critic.classes["noun"]}  # fmt: skip
         alone = len(graph.entities) == 1
-        counted = self._counted(frames) if alone and graph.entities[0].count > 1 else None
+        counted = self._counted(shots[0]) if alone and graph.entities[0].count > 1 else None
         return [*self._of_entities(seen, counted), *self._of_events(graph, seen),
                 *_of_order(graph, seen), *_of_relations(graph, seen)]  # fmt: skip
 
@@ -99,11 +103,12 @@ class ReportingCritic:
             heat = noun * own / np.maximum(own + sum(rest), 1e-9)
         sure = np.where(heat >= SEEN / 2, heat, 0.0)
         weight = sure / max(sure.sum(), 1e-9)
+        moved = (cells["motion"][..., 1:] * sure[..., None]).sum((1, 2))
         return _Seen(
             entity=entity,
             heat=heat,
             colours=(cells["colour"][..., 1:] * weight[..., None]).sum((0, 1, 2)),
-            motions=(cells["motion"][..., 1:] * weight[..., None]).sum((0, 1, 2)),
+            motions=moved.reshape(-1, FRAMES, moved.shape[-1]).sum(1),
         )
 
     def _counted(self, frames: NDArray[np.uint8]) -> str:
@@ -127,24 +132,35 @@ class ReportingCritic:
             one = seen.get(event.actor)
             if one is None:
                 continue
+            names = self.critic.classes["motion"]
+            likest = [names[int(i)] for i in one.motions[one.motions.max(1) > 0].argmax(1)]
             alone = sum(other.actor == event.actor for other in graph.events) == 1
-            motions = self.critic.classes["motion"]
-            likest = motions[int(one.motions.argmax())] if one.there.any() else "nothing"
-            if alone and event.direction is None and event.action in motions:
-                kind = "stillness" if event.action == "stays" else "path"
-                yield _answer(kind, event.actor, likest == event.action, likest)
-            elif when(event, one) is not None or not alone or event.direction is not None:
-                found = when(event, one) is not None
-                kind = "direction" if event.direction else "path"
-                yield _answer(kind, event.actor, found, "" if found else f"{likest}, perhaps")
+            # The network tells one motion for a whole shot, so of several it can know none.
+            told = alone and event.direction is None and event.action in likest
+            kind: QuestionKind = "direction" if event.direction else "path"
+            if event.action == "stays":
+                kind = "stillness"
+            right = told or when(event, one) is not None
+            yield _answer(kind, event.actor, right, ", ".join(likest) or "nothing")
 
 
 def when(event: Event, one: _Seen) -> float | None:
-    """At which part of the clip, 0..1, `event` is seen to happen; None if it is not.
+    """At which part of the film, 0..1, `event` is seen to happen; None if it is not.
 
-    Its middle: the mean time of the motion along its axis, weighted by the speed.
+    Its middle: the mean time of the motion along its axis, weighted by the speed, in the first
+    shot that shows it.
     """
-    way = one.middles
+    shots = len(one.heat) // FRAMES
+    for shot in range(shots):
+        part = slice(shot * FRAMES, (shot + 1) * FRAMES)
+        at = _within(event, one.middles[part], one.cells[part])
+        if at is not None:
+            return (shot + at) / shots
+    return None
+
+
+def _within(event: Event, way: Floats, cells: Floats) -> float | None:
+    """The same within one shot."""
     both = np.isfinite(way[:, 0])
     if both.sum() < 3:
         return None
@@ -156,11 +172,13 @@ def when(event: Event, one: _Seen) -> float | None:
     if event.action in ("falls", "rises"):
         return _climb(y if event.action == "falls" else -y, times)
     if event.action in ("bounces", "jumps"):
-        up = _climb(-y, times, least=FAR / 2)
-        down = _climb(y, times, least=FAR / 2)
-        return None if up is None or down is None else (up + down) / 2
+        first, then = (-y, y) if event.action == "jumps" else (y, -y)
+        turn = int(first.argmax())
+        there = _climb(first[: turn + 1], times[: turn + 1], least=FAR / 2)
+        back = _climb(then[turn:], times[turn:], least=FAR / 2)
+        return None if there is None or back is None else (there + back) / 2
     if event.action in ("approaches", "leaves"):
-        covers = one.cells[both]
+        covers = cells[both]
         first, last = (
             covers[: len(covers) // 3 + 1].mean(),
             covers[-(len(covers) // 3 + 1) :].mean(),
