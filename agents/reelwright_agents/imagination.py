@@ -37,8 +37,10 @@ SCENERY: Mapping[Place, tuple[str, ...]] = {
 }
 """What each place has, as the painter draws it."""
 
-_ALOFT: tuple[Action, ...] = ("falls", "rises", "jumps", "bounces", "circles", "swings", "pours")
-"""Off the ground while it lasts."""
+_ALOFT: tuple[Action, ...] = (
+    "falls", "rises", "jumps", "bounces", "circles", "swings", "pours", "topples",
+)  # fmt: skip
+"""Off the ground while it lasts, or not squarely on it."""
 _FROM_ALOFT: tuple[Action, ...] = ("falls", "bounces", "circles", "swings", "pours")
 """Off the ground before it begins."""
 _TO_ALOFT: tuple[Action, ...] = ("rises", "circles", "swings", "pours")
@@ -94,6 +96,7 @@ def _of(shot: Shot, entity: Entity, now: Step) -> Iterator[Fact]:
         yield entity.id, "faces", faces
     high = [
         *(act for act in doing if act.action in _ALOFT or act.direction in ("up", "down")),
+        *(act for act in doing if act.action == "leaves" and act.direction is None),
         *(act for act in coming[:1] if act.action in _FROM_ALOFT or act.direction == "down"),
         *(act for act in over[-1:] if act.action in _TO_ALOFT or act.direction == "up"),
     ]

@@ -16,6 +16,7 @@ from reelwright_core.video import Frames
 from reelwright_graphs.events import Event
 
 if TYPE_CHECKING:
+    from reelwright_agents.enrichment import Imagination
     from reelwright_agents.llm import Call, LanguageModel
     from reelwright_agents.llm_repair import RepairAgents
     from reelwright_agents.physics import Planned
@@ -51,6 +52,7 @@ class Crew:
         self._planner: Planner | None = None
         self._critics: dict[str, Critic] = {}
         self._scenes: dict[str, Planned] = {}
+        self._scripter: LanguageModel | None = None
 
     def _tell(self, call: Call) -> None:
         self.on_call(call)
@@ -93,11 +95,22 @@ class Crew:
         """The language model of `planner`, for what is no plan: scripts of simulations, repairs."""
         from reelwright_agents.llm import LanguageModel
 
-        told = self.settings.planner
-        return LanguageModel(
-            self.settings.endpoint, model=told.model, temperature=told.temperature,
-            cache=self.cache, on_call=self._tell,
-        )  # fmt: skip
+        with self._lock:
+            if self._scripter is None:  # one for all, since it learns how its endpoint answers
+                told = self.settings.planner
+                self._scripter = LanguageModel(
+                    self.settings.endpoint, model=told.model, temperature=told.temperature,
+                    cache=self.cache, on_call=self._tell,
+                )  # fmt: skip
+            return self._scripter
+
+    def imagination(self) -> Imagination:
+        """Who says what else holds in a shot, by the brain of `planner.brain`."""
+        from reelwright_agents.imagination import LlmImagination, RuleImagination
+
+        if self.settings.planner.brain == "offline":
+            return RuleImagination()
+        return LlmImagination(self.scripter())
 
     def planner_identity(self) -> object:
         """What a plan depends on besides its inputs."""

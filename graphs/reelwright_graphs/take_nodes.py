@@ -44,6 +44,8 @@ class Closing(Record):
     critique: Critique | None = None
     repair: Repair | None = None
     simulation_notes: list[str] = []
+    writing: dict[str, Any] = {}
+    """How the prompt was written, as the node `prompt` tells it."""
 
 
 class ClosingNode(ShotNode):
@@ -68,6 +70,10 @@ class ClosingNode(ShotNode):
             repair=inputs.repair,
             provenance=_with_notes(inputs.provenance, inputs.simulation_notes),
         )
+        if inputs.writing:
+            take = take.model_copy(
+                update={"provenance": {**take.provenance, "writing": inputs.writing}}
+            )
         folder = self.context.run / self.path(inputs, "")
         write_text(folder / "prompt.txt", take.prompt + "\n")
         write_json(folder / "scene.json", inputs.shot.scene_graph.data())
@@ -165,6 +171,7 @@ def means(context: Context, shot: Shot, **more: Any) -> Means:
         make_scene=make_scene,
         keeps_frames={"sketch", "regions"} <= set(facts.can),
         frames_per_latent=facts.frames_per_latent,
+        frames_at_once=facts.frames,
         **more,
     )
 
