@@ -18,21 +18,34 @@ EXACT = 0.0004
 
 
 def thinned(layout: Layout, keyframes: int) -> Layout:
-    """`layout` with `keyframes` per track, evenly spaced from the first frame to the last.
+    """`layout` with at most `keyframes` per track, the first and the last frame among them.
 
-    LVD (arXiv 2309.17444) plans six. What happens between two of them is lost. Raises
-    `ValueError` for fewer than two.
+    They stand where they tell most: each next one where the straight way between those so far is
+    farthest off. What is off then is lost. Raises `ValueError` for fewer than two.
     """
     if keyframes < 2:
         raise ValueError(f"`keyframes` must be at least 2, got {keyframes}")
-    last = layout.frames - 1
-    count = min(keyframes, layout.frames)
-    at = sorted({round(i * last / max(count - 1, 1)) for i in range(count)})
-    tracks = [
-        track.model_copy(update={"keyframes": [track.at(frame) for frame in at]})
-        for track in layout.tracks
-    ]
+    tracks = [_thinned(track, keyframes, frames=layout.frames) for track in layout.tracks]
     return layout.model_copy(update={"tracks": tracks})
+
+
+def _thinned(track: Track, keyframes: int, *, frames: int) -> Track:
+    whole = [track.at(frame) for frame in range(frames)]
+    at = sorted({0, frames - 1})
+    while len(at) < min(keyframes, frames):
+        thin = track.model_copy(update={"keyframes": [whole[frame] for frame in at]})
+        off = [_off(thin.at(frame), whole[frame]) for frame in range(frames)]
+        farthest = max(range(frames), key=lambda frame: (off[frame], -frame))
+        if off[farthest] == 0:
+            break
+        at = sorted({*at, farthest})
+    return track.model_copy(update={"keyframes": [whole[frame] for frame in at]})
+
+
+def _off(one: Keyframe, other: Keyframe) -> float:
+    """How far two keyframes are apart: the farthest corner, and 90 degrees as a whole picture."""
+    corners = (abs(a - b) for a, b in zip(one.box, other.box, strict=True))
+    return max(*corners, abs(one.angle - other.angle) / 90)
 
 
 def interpolated(layout: Layout, by: Interpolation) -> Layout:

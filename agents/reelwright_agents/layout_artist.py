@@ -214,12 +214,17 @@ class _Staging:
                 upper.going = None
         for thing in self.things.values():
             tower = self._tower(thing)
-            high = sum(t.high for t in tower) + 0.03 * (len(tower) - 1)
+            high = sum(t.high for t in tower) + sum(self._clear(t) for t in tower[1:])
             climbs = any(_upright(part.events) for part in tower) and len(tower) > 1
             most = (self.ground - MARGIN) * (0.65 if climbs else 1.0)
             if high > most:
                 for part in tower:
                     part.resize(most / high * 0.98)
+
+    def _clear(self, thing: _Thing) -> float:
+        """How much air is under a thing that is above another."""
+        gap = max(self.change.gap.get(id, 1.0) for id in (thing.entity.id, thing.parent))
+        return 0.03 + 0.05 * (gap - 1)
 
     def _carries(self, lower: _Thing, upper: _Thing) -> bool:
         """Whether `upper` stands, at last, on `lower`."""
@@ -415,12 +420,13 @@ class _Staging:
             if top.parent or low.parent == top.entity.id:
                 continue
             room = self.ground - MARGIN
-            if top.high + low.high + 0.03 > room:
-                factor = room / (top.high + low.high + 0.03) * 0.98
+            clear = max(self._clear(top), self._clear(low))
+            if top.high + low.high + clear > room:
+                factor = (room - clear) / (top.high + low.high) * 0.98
                 top.resize(factor)
                 low.resize(factor)
             low.foot = self.ground
-            top.foot = low.foot - low.high - 0.03
+            top.foot = low.foot - low.high - clear
 
     def _set_depths(self) -> None:
         for subject, kind, other in self._relations("behind", "in front of"):
@@ -460,7 +466,9 @@ class _Staging:
                 touches = (thing.entity.id, lower.entity.id) in on
                 thing.x = lower.x
                 self._set_way_on(thing, lower)
-                thing.foot = lower.foot - lower.high + (0.01 if touches else -0.02)
+                thing.foot = (
+                    lower.foot - lower.high + (0.01 if touches else 0.01 - self._clear(thing))
+                )
                 thing.depth = lower.depth + 0.1
 
     def _set_way_on(self, thing: _Thing, lower: _Thing) -> None:

@@ -16,10 +16,10 @@ Want = Literal["larger", "smaller", "apart", "farther", "slower", "pause", "earl
 
 _SAID: Mapping[Want, str] = MappingProxyType(
     {
-        "larger": r"too small|larger|bigger|hardly seen",
+        "farther": r"way (\w+ )?longer|movement larger|farther|it more|goes only|hardly",
+        "larger": r"too small|larger|bigger",
         "smaller": r"too large|too big|smaller",
         "apart": r"apart|too close|overlap",
-        "farther": r"way (\w+ )?longer|movement larger|farther|change it more|goes only|hardly",
         "slower": r"slow|leaps",
         "pause": r"more time",
         "earlier": r"earlier|too late",
@@ -90,9 +90,22 @@ def wishes(shot: Shot, faults: Sequence[str]) -> list[Wish]:
         advice = said.rsplit(":", 1)[-1]
         wants = [want for want, words in _SAID.items() if re.search(words, advice)]
         wants = wants or [want for want, words in _SAID.items() if re.search(words, said)]
-        if wants and (wish := Wish(wants[0], of)) not in found:
+        if wants and (wish := _fit(Wish(wants[0], of), shot)) not in found:
             found.append(wish)
     return found
+
+
+def _fit(wish: Wish, shot: Shot) -> Wish:
+    """What is alone, or must touch the others, cannot be further from them: it is made larger."""
+    if wish.want not in ("apart", "still"):
+        return wish
+    graph = shot.scene_graph
+    touching = [{r.subject, r.object} for r in graph.relations if r.kind in ("on", "meets")]
+    for id in wish.of or [entity.id for entity in graph.entities]:
+        others = {entity.id for entity in graph.entities} - {id}
+        if graph.entity(id).count > 1 or any({id, other} not in touching for other in others):
+            return wish
+    return Wish("larger", wish.of)
 
 
 def _named(shot: Shot, said: str) -> Iterator[str]:

@@ -25,8 +25,8 @@ from PIL import Image
 
 from reelwright_core.errors import InputError
 from reelwright_core.files import write_text
-from reelwright_core.story import FrameSpan, Shot, Storyboard
-from reelwright_core.takes import Artifact, ShotResult, Take
+from reelwright_core.story import FrameSpan, LayoutRound, Shot, Storyboard
+from reelwright_core.takes import Artifact, Continuity, Message, ShotResult, Take
 from reelwright_core.video import open_video, read_video, video_packets, write_video
 from reelwright_editing.pages import environment
 from reelwright_editing.simulated import SimulatedTake, simulated_take
@@ -56,6 +56,8 @@ class _FilmedShot:
     """Sketches as browsers can play them, by the sketch's sha256."""
     simulated: Mapping[int, SimulatedTake]
     """What was simulated for a take, by its number."""
+    layout_rounds: Sequence[LayoutRound]
+    """The planner's tries at the layout of the first take."""
 
     def sketch_is_new(self, take: Take) -> bool:
         """Whether no earlier take has the same sketch."""
@@ -77,9 +79,12 @@ def write_report(
     subtitles: str | None = None,
     warnings: Sequence[str] = (),
     timings: Mapping[str, float] | None = None,
+    messages: Sequence[Message] = (),
+    continuity: Continuity | None = None,
 ) -> Path:
     """Writes the page to `out`, whole or not at all, and returns `out`.
 
+    `messages` are what the roles said to each other, `continuity` how well the shots fit together.
     `video`, `contact_sheet` and `subtitles` are where they lie in the run folder; `timings` are
     seconds by what took them. `run` is the run folder, `out`'s own if not given: stills are taken
     from its clips, and its lossless sketches, which no browser plays, are embedded as previews. A
@@ -101,6 +106,8 @@ def write_report(
         left_out=_left_out(storyboard),
         warnings=list(dict.fromkeys([*warnings, *_warnings(takes)])),
         timings=dict(timings or {}),
+        messages=messages,
+        continuity=continuity,
         threshold=cast("Mapping[str, Any]", settings.get("critic") or {}).get("threshold"),
         settings=list(_flat(settings)),
         video=video,
@@ -152,7 +159,15 @@ def _filmed(
             posters=posters,
             previews=previews,
             simulated=found_simulated,
+            layout_rounds=_layout_rounds(run / "shots" / shot.id / "take-1" / "layout-rounds.json"),
         )
+
+
+def _layout_rounds(path: Path) -> list[LayoutRound]:
+    """The tries at a layout that are kept in `path`; none where there is no such file."""
+    if not path.is_file():
+        return []
+    return [LayoutRound.model_validate(each) for each in json.loads(path.read_bytes())]
 
 
 def _poster(clip: Path) -> str:

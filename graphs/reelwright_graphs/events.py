@@ -9,7 +9,7 @@ from reelwright_core.records import Record
 EventKind = Literal[
     "run started", "planned", "review", "stage started", "stage finished", "stage found",
     "step", "repaired", "shot finished", "shot failed", "film finished", "call", "warning",
-    "model", "fetch", "message", "refused", "continuity",
+    "model", "fetch", "message", "refused", "continuity", "layout",
 ]  # fmt: skip
 
 

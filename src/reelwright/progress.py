@@ -36,6 +36,8 @@ def line_of(event: Event) -> str:
             return f"planned {event.text}{words}"
         case "stage started" if event.stage in ("film", "cut"):
             return f"{shot}{event.stage}, take {event.take}" if event.take else f"{event.stage}"
+        case "layout" if event.details.get("faults"):
+            return f"{shot}layout, {event.text}"
         case "repaired":
             return f"{shot}take {event.take}: {event.text}"
         case "shot finished":
