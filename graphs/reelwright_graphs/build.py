@@ -79,13 +79,14 @@ def _merged(old: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]:
 def _state_type(graph: GraphFile) -> Any:
     fields: dict[str, Any] = dict.fromkeys(GIVEN[graph.level], Annotated[Any, _newest])
     fields["runs"] = Annotated[dict[str, Any], _merged]
-    for node in graph.nodes.values():
+    # Those of the shots first: a node that gives `results` gives some of them.
+    for node in sorted(graph.nodes.values(), key=lambda node: node.kind is not None):
         if node.kind is None:
             fields["results"] = Annotated[dict[str, Any], _merged]
             fields["failed"] = Annotated[dict[str, Any], _merged]
         else:
             for name in node.kind.Outputs.model_fields:
-                fields[name] = Annotated[Any, _newest]
+                fields.setdefault(name, Annotated[Any, _newest])
     return TypedDict("State", fields, total=False)  # pyright: ignore[reportArgumentType]
 
 
@@ -96,10 +97,15 @@ def _add_edges(built: Any, graph: GraphFile, source: str, context: Context) -> N
     def goes_to(target: str, state: State) -> Hashable | list[Send]:
         if target == LAST:
             return END
-        if graph.nodes[target].each is None:
+        line = graph.nodes[target]
+        if line.each is None:
             return target
-        shots = load_storyboard(context, state["storyboard"]).shots
-        return [Send(target, {"id": shot.id, "storyboard": state["storyboard"]}) for shot in shots]
+        times = _times(line, state)
+        retakes: dict[str, Any] = state.get("retakes") or {}
+        board = load_storyboard(context, state["storyboard"])
+        given = {"storyboard": state["storyboard"], "retakes": retakes, "times": times}
+        again = _to_film(board, retakes) if times > 1 and retakes else [s.id for s in board.shots]
+        return [Send(target, {"id": id, **given}) for id in again]
 
     def choose(state: State) -> Any:
         for edge in sorted(leaving, key=lambda edge: edge.when is None):
@@ -117,6 +123,25 @@ def _add_edges(built: Any, graph: GraphFile, source: str, context: Context) -> N
             built.add_edge(start, END if edge.target == LAST else edge.target)
 
 
+def _times(line: NodeLine, state: Mapping[str, Any]) -> int:
+    """Which time it is that the node runs; `GraphError` if it is one too many."""
+    times = state.get("runs", {}).get(line.name, 0) + 1
+    if line.at_most is not None and times > line.at_most:
+        raise GraphError(
+            f"the node `{line.name}` would run more than `at_most: {line.at_most}` times"
+        )
+    return times
+
+
+def _to_film(board: Storyboard, retakes: Mapping[str, Any]) -> list[str]:
+    """The shots that are filmed again, and those that begin with a picture of theirs."""
+    again: list[str] = []
+    for shot in board.shots:  # a shot continues an earlier one
+        if shot.id in retakes or shot.continues in again:
+            again.append(shot.id)
+    return again
+
+
 def _scalars(state: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value for name, value in state.items() if isinstance(value, bool | int | float | str)
@@ -130,11 +155,7 @@ def _stage_runner(line: NodeLine, context: Context, limits: Limits) -> Callable[
     node = kind(options, context)
 
     async def run(state: State) -> State:
-        runs = state.get("runs", {}).get(line.name, 0) + 1
-        if line.at_most is not None and runs > line.at_most:
-            raise GraphError(
-                f"the node `{line.name}` would run more than `at_most: {line.at_most}` times"
-            )
+        runs = _times(line, state)
         if context.stopping.is_set():
             raise Stopped
         inputs = _inputs(kind.Inputs, state, line.name)
@@ -199,20 +220,22 @@ def _shot_runner(line: NodeLine, context: Context, limits: Limits) -> Callable[[
     """The work on each shot of a storyboard, by its digest: one that continues another waits for
     it, and begins it where a resumed run has it behind itself; then all of it is found."""
 
-    def result_of(board: Storyboard, kept: Any, shot: Shot) -> asyncio.Task[ShotResult]:
-        key = (Artifact.model_validate(kept).sha256, shot.id)
+    def result_of(board: Storyboard, state: State, shot: Shot) -> asyncio.Task[ShotResult]:
+        key = (Artifact.model_validate(state["storyboard"]).sha256, shot.id)
         if key not in begun:
             # A context of its own: a graph run inside a node would else inherit its checkpoints.
             begun[key] = asyncio.create_task(
-                filmed(board, kept, shot), context=contextvars.Context()
+                filmed(board, state, shot), context=contextvars.Context()
             )
         return begun[key]
 
-    async def filmed(board: Storyboard, kept: Any, shot: Shot) -> ShotResult:
+    async def filmed(board: Storyboard, state: State, shot: Shot) -> ShotResult:
+        retakes: dict[str, Any] = state.get("retakes") or {}
+        before = await asyncio.to_thread(_load_result, context, retakes.get(shot.id))
         shared = await asyncio.to_thread(with_scene, board, shot, context)
         start: State = {
             "shot": shared.model_dump(mode="json"),
-            "take": 1,
+            "take": before.takes[-1].number + 1 if before else 1,
             "prompt": shot.prompt,
             "takes": [],
             "style": board.story.style,
@@ -222,7 +245,7 @@ def _shot_runner(line: NodeLine, context: Context, limits: Limits) -> Callable[[
         if shot.continues is not None:
             earlier = next(one for one in board.shots if one.id == shot.continues)
             try:
-                result = await asyncio.shield(result_of(board, kept, earlier))
+                result = await asyncio.shield(result_of(board, state, earlier))
             except (StorageError, InputError, Stopped):
                 raise
             except ReelwrightError:
@@ -230,35 +253,62 @@ def _shot_runner(line: NodeLine, context: Context, limits: Limits) -> Callable[[
                 raise ShotError(shot.id, why) from None
             start["before"] = result.take.clip.video.data()
         done = await compiled.ainvoke(start, {"recursion_limit": bound})
-        return ShotResult.model_validate(done["result"])
+        result = ShotResult.model_validate(done["result"])
+        # The takes that did not fit the other shots are kept, and not chosen from.
+        return (
+            result
+            if before is None
+            else result.model_copy(update={"takes": [*before.takes, *result.takes]})
+        )
 
     async def film(state: State) -> State:
         board = await asyncio.to_thread(load_storyboard, context, state["storyboard"])
         shot = next(shot for shot in board.shots if shot.id == state["id"])
         try:
-            result = await result_of(board, state["storyboard"], shot)
-            kept = await asyncio.to_thread(_keep_result, context, result)
+            result = await result_of(board, state, shot)
+            kept = await asyncio.to_thread(keep_result, context, result)
         except (StorageError, InputError, Stopped):
             raise
         except ReelwrightError as error:
             why = error.why if isinstance(error, ShotError) else str(error)
+            runs = {line.name: state["times"]}
+            if shot.id in (state.get("retakes") or {}):
+                context.say(
+                    Event(kind="warning", shot=shot.id, text=f"the take before stays: {why}")
+                )
+                return {"runs": runs}
             context.say(Event(kind="shot failed", shot=shot.id, text=why))
-            return {"failed": {shot.id: why}}
+            return {"failed": {shot.id: why}, "runs": runs}
         context.say(
             Event(
                 kind="shot finished", shot=shot.id, take=result.chosen,
                 text=result.why, details={"takes": len(result.takes)},
             )
         )  # fmt: skip
-        return {"results": {shot.id: kept.data()}}
+        return {"results": {shot.id: kept.data()}, "runs": {line.name: state["times"]}}
 
     return film
 
 
-def _keep_result(context: Context, result: ShotResult) -> Artifact:
+def _load_result(context: Context, artifact: object) -> ShotResult | None:
+    if artifact is None:
+        return None
+    path = context.store.path(Artifact.model_validate(artifact))
+    return ShotResult.from_data(json.loads(path.read_bytes()))
+
+
+def keep_result(context: Context, result: ShotResult) -> Artifact:
+    """Takes the result into the store, and shows it in the shot's folder."""
     aside = context.store.aside(f"{result.shot}-result.json")
     write_json(aside, result.data())
     return context.store.add(aside, f"shots/{result.shot}/result.json")
+
+
+def keep_storyboard(context: Context, storyboard: Storyboard) -> Artifact:
+    """Takes the storyboard into the store, for the nodes that follow."""
+    aside = context.store.aside("storyboard.json")
+    write_json(aside, storyboard.data())
+    return context.store.add(aside, "store/storyboard.json")
 
 
 def load_storyboard(context: Context, artifact: object) -> Storyboard:

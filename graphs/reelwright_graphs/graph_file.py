@@ -162,7 +162,10 @@ def _node(yaml: YamlFile, name: str, *, level: Level, beside: Path | None) -> No
             "nodes", name, "at_most",
         )  # fmt: skip
     if "each" in given:
-        return _each(yaml, name, str(given["each"]), level=level, beside=beside, line=line)
+        inner = _each(yaml, name, str(given["each"]), level=level, beside=beside)
+        return NodeLine(
+            name=name, kind=None, use="", options={}, each=inner, at_most=at_most, line=line
+        )
     use = str(given["use"])
     kind = load_node(use, file=yaml.name, line=yaml.line("nodes", name, "use"))
     if kind.level != level:
@@ -178,8 +181,8 @@ def _node(yaml: YamlFile, name: str, *, level: Level, beside: Path | None) -> No
 
 
 def _each(
-    yaml: YamlFile, name: str, graph: str, *, level: Level, beside: Path | None, line: int
-) -> NodeLine:
+    yaml: YamlFile, name: str, graph: str, *, level: Level, beside: Path | None
+) -> GraphFile:
     if level != "story":
         raise yaml.error(
             "only a story graph runs another graph for each shot", "nodes", name, "each"
@@ -199,7 +202,7 @@ def _each(
         raise yaml.error(
             f"`{graph}` is a {inner.level} graph, not a shot graph", "nodes", name, "each"
         )
-    return NodeLine(name=name, kind=None, use="", options={}, each=inner, at_most=None, line=line)
+    return inner
 
 
 def _check_options(yaml: YamlFile, name: str, kind: type[Node], options: Mapping[str, Any]) -> None:

@@ -30,13 +30,13 @@ from reelwright_core.takes import Artifact, Film
 from reelwright_core.yaml_file import parse_yaml, write_yaml
 from reelwright_generators.folder import Fetching
 from reelwright_graphs import identities
+from reelwright_graphs.board_file import STORYBOARD
 from reelwright_graphs.build import Limits, build, load_results, load_storyboard
 from reelwright_graphs.checkpoints import checkpoints
 from reelwright_graphs.crew import Crew
 from reelwright_graphs.events import Event
 from reelwright_graphs.graph_file import GraphFile, load_graph
 from reelwright_graphs.nodes import Context
-from reelwright_graphs.story_nodes import STORYBOARD
 
 RUN, EVENTS, CHECKPOINTS, GRAPHS = "run.yaml", "events.jsonl", "checkpoints.sqlite", "graphs"
 
@@ -353,11 +353,10 @@ async def _invoke(
         [graph.texts(), record.seed, start["script"], context.crew.identity(), _versions()]
     )
     config: Any = {"configurable": {"thread_id": thread}, "recursion_limit": 1000}
-    planners = [node.name for node in graph.nodes.values() if node.use == "plan"]
     try:
         async with checkpoints(context.run / CHECKPOINTS) as saver:
             compiled = build(graph, context, limits).compile(
-                checkpointer=saver, interrupt_after=planners if review else None
+                checkpointer=saver, interrupt_after=_planners(graph) if review else None
             )
             state = await compiled.aget_state(config)
             if not _goes_on(context, cast(dict[str, Any], state.values), state.next):
@@ -378,16 +377,26 @@ async def _invoke(
         ) from error
 
 
+def _planners(graph: GraphFile) -> list[str]:
+    """The nodes after which the storyboard is filmed for the first time."""
+    maps = [node.name for node in graph.nodes.values() if node.each is not None]
+    later = set(maps)
+    while more := {e.target for e in graph.edges if e.source in later} - later:
+        later |= more
+    last = [edge.source for edge in graph.edges if edge.target in maps]
+    return [name for name in dict.fromkeys(last) if name not in later and name in graph.nodes]
+
+
 def _goes_on(context: Context, values: dict[str, Any], next_nodes: tuple[str, ...]) -> bool:
     """Whether the checkpoint still fits the files: else the run starts over from the store."""
     if not next_nodes or values.get("failed"):
         return False
     if not all(context.store.has(artifact) for artifact in artifacts(values)):
         return False
-    if "storyboard" not in values:
+    if "board" not in values:
         return True
     file = context.run / STORYBOARD
-    return file.exists() and read_storyboard(file) == load_storyboard(context, values["storyboard"])
+    return file.exists() and read_storyboard(file).digest() == values["board"]
 
 
 def _film(context: Context, values: dict[str, Any]) -> Film:

@@ -9,18 +9,17 @@ from typing import Any
 import numpy as np
 
 from reelwright_core.errors import ShotError
-from reelwright_core.files import write_json
 from reelwright_core.records import Record
 from reelwright_core.story import Storyboard
-from reelwright_core.storyboards import read_storyboard, write_storyboard
-from reelwright_core.takes import Artifact, ShotResult
-from reelwright_core.video import read_video
+from reelwright_core.storyboards import read_storyboard
+from reelwright_core.takes import Artifact, Continuity, ShotResult
+from reelwright_core.video import video_facts, video_frames
 from reelwright_graphs import identities
-from reelwright_graphs.build import load_results, load_storyboard
+from reelwright_graphs.board_file import STORYBOARD, note_board, write_board
+from reelwright_graphs.build import keep_storyboard, load_results, load_storyboard
 from reelwright_graphs.events import Event
+from reelwright_graphs.message_log import messages_digest, read_messages
 from reelwright_graphs.nodes import Node
-
-STORYBOARD = "storyboard.yaml"
 
 
 class _StoryNode(Node):
@@ -44,6 +43,8 @@ class PlanNode(_StoryNode):
 
     class Outputs(Record):
         storyboard: Artifact
+        board: str
+        """The digest of what storyboard.yaml says."""
 
     def depends(self, inputs: Inputs) -> None:
         # The user may edit the file at any time, so it is always read again.
@@ -58,13 +59,11 @@ class PlanNode(_StoryNode):
             assert inputs.script is not None, "a run has a script or a storyboard"
             script = json.loads(context.store.path(inputs.script).read_bytes())
             planner, picture = context.crew.planner(), context.crew.picture()
-            write_storyboard(
-                file, planner.storyboard(Script.model_validate(script), picture=picture)
-            )
+            planned = planner.storyboard(Script.model_validate(script), picture=picture)
+            write_board(context.run, planned)
         storyboard = read_storyboard(file)
+        note_board(context.run, storyboard)
         identities.check(storyboard, context.run)
-        aside = context.store.aside("storyboard.json")
-        write_json(aside, storyboard.data())
         shots = len(storyboard.shots)
         context.say(
             Event(
@@ -76,7 +75,9 @@ class PlanNode(_StoryNode):
                 },
             )
         )
-        return self.Outputs(storyboard=context.store.add(aside, "store/storyboard.json"))
+        return self.Outputs(
+            storyboard=keep_storyboard(context, storyboard), board=storyboard.digest()
+        )
 
 
 class _FilmedInputs(Record):
@@ -115,6 +116,7 @@ class ReportNode(_StoryNode):
 
     class Inputs(_FilmedInputs):
         film: Artifact
+        continuity: Continuity | None = None
 
     class Outputs(Record):
         contact_sheet: Artifact
@@ -126,6 +128,8 @@ class ReportNode(_StoryNode):
             "storyboard": inputs.storyboard.sha256,
             "results": {shot: result.sha256 for shot, result in inputs.results.items()},
             "film": inputs.film.sha256,
+            "messages": messages_digest(self.context.run),
+            "continuity": inputs.continuity.data() if inputs.continuity else None,
         }
 
     def run(self, inputs: Inputs) -> Outputs:
@@ -158,6 +162,8 @@ class ReportNode(_StoryNode):
             settings=context.settings.data(),
             run=context.run,
             subtitles="film.srt" if written else None,
+            messages=read_messages(context.run),
+            continuity=inputs.continuity,
         )
         return self.Outputs(
             contact_sheet=store.add(sheet, "contact-sheet.png"),
@@ -167,5 +173,8 @@ class ReportNode(_StoryNode):
 
 
 def _first_middle_last(clip: Path) -> list[np.ndarray[Any, np.dtype[np.uint8]]]:
-    frames = read_video(clip)
-    return [frames[index] for index in (0, len(frames) // 2, len(frames) - 1)]
+    """Three pictures of a clip, read one after the other: of a long film no clip is held whole."""
+    count = video_facts(clip)[0]
+    wanted = (0, count // 2, count - 1)
+    kept = {at: frame for at, frame in enumerate(video_frames(clip)) if at in wanted}
+    return [kept[at] for at in wanted]
