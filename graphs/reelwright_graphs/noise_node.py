@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -18,6 +19,8 @@ class NoiseNode(ShotNode):
     class Options(Record):
         level: float | None = Field(default=None, gt=0, le=1)
         """σ for every shot; a shot's own level and a repair's go before it."""
+        alpha: float | None = Field(default=None, gt=0, le=1)
+        """The level as Video-MSG says it, in parts of CogVideoX-5B's schedule; see `of_alpha`."""
         regions: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
         """Levels of their own, up to the shot's: of `all`, the `background`, the `entities`, or an
         entity's id; the later of these goes before the earlier."""
@@ -32,6 +35,8 @@ class NoiseNode(ShotNode):
 
         @model_validator(mode="after")
         def _fit(self) -> NoiseNode.Options:
+            if self.alpha is not None and (self.level or self.low_frequencies) is not None:
+                raise ValueError("`alpha` says the `level`: give one of them, no `low_frequencies`")
             if self.low_frequencies is not None and (self.level or 1) < 1:
                 raise ValueError("`low_frequencies` starts from pure noise: `level` must be 1")
             if self.window is not None and self.noise != "windows":
@@ -60,6 +65,7 @@ class NoiseNode(ShotNode):
             before.level if before else None,
             shot.noise_level,
             1.0 if options.low_frequencies else options.level,
+            of_alpha(options.alpha) if options.alpha else None,
             self.context.settings.generator.noise.level,
             self.context.crew.generator().facts().noise_level,
         ]
@@ -76,7 +82,7 @@ class NoiseNode(ShotNode):
             noise=NoisePlan(
                 level=level,
                 seed=next(seed for seed in seeds if seed is not None),
-                regions=self._regions(inputs),
+                regions=self._planned(inputs),
                 start=options.start,
                 noise="plain" if still else options.noise,
                 window=options.window,
@@ -84,6 +90,12 @@ class NoiseNode(ShotNode):
                 low_frequencies=options.low_frequencies if level == 1 else None,
             )
         )
+
+    def _planned(self, inputs: Inputs) -> list[Region]:
+        repair, before = inputs.repair, inputs.noise
+        if repair is not None and repair.regions is not None:
+            return repair.regions
+        return self._regions(inputs) if before is None else before.regions
 
     def _regions(self, inputs: Inputs) -> list[Region]:
         if inputs.layout is None:
@@ -98,6 +110,26 @@ class NoiseNode(ShotNode):
         # A graph is for many shots: what is not in this one has no place in its plan.
         levels |= {name: asked[name] for name in ids if name in asked}
         return [Region(of=name, level=level) for name, level in levels.items()]
+
+
+def of_alpha(alpha: float) -> float:
+    """The σ from which Video-MSG films at `alpha`, more than 0 and at most 1.
+
+    It noises the sketch to the step `alpha` of 1000 of CogVideoX-5B's schedule (arXiv 2504.08641):
+    betas linear in their roots from 0.00085 to 0.012, then shifted so that nothing is left of a
+    signal at the last step (arXiv 2305.08891). On any model, the level with the same ratio of
+    signal to noise is `σ = √(1-ᾱ) / (√ᾱ + √(1-ᾱ))`: 0.5 is 0.64, 0.7 is 0.80, 0.9 is 0.95.
+    """
+    steps, low, high = 1000, math.sqrt(0.00085), math.sqrt(0.012)
+    signal, signals = 1.0, list[float]()
+    for step in range(steps):
+        signal *= 1 - (low + (high - low) * step / (steps - 1)) ** 2
+        signals.append(math.sqrt(signal))
+    first, last = signals[0], signals[-1]
+    at = signals[max(round(alpha * steps) - 1, 0)]
+    kept = (at - last) * first / (first - last)
+    noise = math.sqrt(1 - kept**2)
+    return round(noise / (kept + noise), 6)
 
 
 def _background_drift(layout: Layout | None) -> tuple[float, float] | None:
