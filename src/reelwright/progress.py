@@ -40,6 +40,10 @@ def line_of(event: Event) -> str:
             return f"{shot}layout, {event.text}"
         case "repaired":
             return f"{shot}take {event.take}: {event.text}"
+        case "message":
+            return event.text if len(event.text) <= 200 else f"{event.text[:197]}..."
+        case "continuity":
+            return f"continuity: {event.text}"
         case "shot finished":
             return f"{shot}take {event.take} of {event.details.get('takes')}: {event.text}"
         case "shot failed" | "warning":
