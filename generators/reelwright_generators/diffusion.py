@@ -14,11 +14,13 @@ from reelwright_core.errors import ModelError
 from reelwright_core.records import digest
 from reelwright_core.settings import Generator as Told
 from reelwright_core.settings import KvSharing
+from reelwright_core.story import Box
 from reelwright_core.video import Frames
 from reelwright_generators import loras, prompt_tokens, saving
 from reelwright_generators.caches import plan_of
 from reelwright_generators.families.family import Family
 from reelwright_generators.generator import (
+    Boxed,
     Capability,
     Control,
     Facts,
@@ -60,6 +62,8 @@ class DiffusionGenerator:
         profile, able = folder.profile, self._family.can()
         # Who can be given latents with a sketch in them can be given any.
         shared: list[Capability] = ["shared_noise"] if "sketch" in able else []
+        if self._family.guide() is not None:
+            shared.append("boxes")
         return Facts(
             name=profile.name or folder.name,
             family=self._family.name,
@@ -94,6 +98,12 @@ class DiffusionGenerator:
         facts, grid = self.facts(), self._family.grid
         refuse_unable(replace(request, loras=(*self._loras, *request.loras)), facts)
         loras.check(request.loras)
+        if request.guide is not None and self._told.offload in ("group", "sequential"):
+            raise ModelError(
+                f"guidance by boxes asks the model which way is better, and "
+                f"`generator.offload={self._told.offload}` has put its layers away by then; "
+                "set `generator.offload=model`, or `guide: {by: none}`"
+            )
         if request.noise.low_frequencies and request.noise.level < 1:
             raise ModelError(
                 "`low_frequencies` starts from pure noise: the noise plan's level must be 1, "
@@ -174,6 +184,8 @@ class DiffusionGenerator:
                 )
         for request in requests:
             why = self._family.alone(request)
+            if request.guide is not None:
+                why = "each is guided by its boxes, and what they share would be moved twice"
             if why is not None:
                 raise ModelError(
                     f"{facts.name} cannot denoise this clip together with others: {why}; "
@@ -276,6 +288,10 @@ def _widened(request: Request, size: tuple[int, int], frames: int) -> Request:
         (across, down), (wide, high) = noise.drift, request.size
         drift = (across * wide / size[0], down * high / size[1])
         noise = noise.model_copy(update={"drift": drift})
+    guide = request.guide
+    if guide is not None:
+        things = tuple(_moved(thing, request, size, frames) for thing in guide.things)
+        guide = replace(guide, things=things)
     control = request.control
     if control is not None:
         shown = held(control.frames, frames)
@@ -291,7 +307,24 @@ def _widened(request: Request, size: tuple[int, int], frames: int) -> Request:
         first_frame=held(request.first_frame, 1),
         last_frame=held(request.last_frame, 1),
         control=control,
+        guide=guide,
     )
+
+
+def _moved(thing: Boxed, request: Request, size: tuple[int, int], frames: int) -> Boxed:
+    """Boxes in the larger picture of `size`, in whose middle the request's is."""
+    (wide, high), (width, height) = request.size, size
+    left, top = (width - wide) // 2, (height - high) // 2
+
+    def placed(box: Box) -> Box:
+        x0, y0, x1, y1 = box
+        return (
+            (x0 * wide + left) / width, (y0 * high + top) / height,
+            (x1 * wide + left) / width, (y1 * high + top) / height,
+        )  # fmt: skip
+
+    each = [tuple(placed(box) for box in boxes) for boxes in thing.boxes]
+    return replace(thing, boxes=(*each, *each[-1:] * (frames - len(each))))
 
 
 def _cut(frames: Frames, size: tuple[int, int], count: int) -> Frames:

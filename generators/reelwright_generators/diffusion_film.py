@@ -22,6 +22,7 @@ from reelwright_generators import cache_hooks, loras, noise
 from reelwright_generators.caches import plan_of
 from reelwright_generators.families.family import TRANSFORMERS, Family
 from reelwright_generators.generator import Facts, Made, OnStep, Request
+from reelwright_generators.guidance import Guidance
 from reelwright_generators.joins import Seat, Together
 from reelwright_generators.loading import (
     device_of,
@@ -72,7 +73,11 @@ class DiffusionFilm:
                 if tried is None:
                     raise self._no_memory(request) from None
             else:
-                return replace(made, seconds=time.monotonic() - started, warnings=tuple(warnings))
+                return replace(
+                    made,
+                    seconds=time.monotonic() - started,
+                    warnings=(*warnings, *made.warnings),
+                )
             # Out of the handler, so that nothing holds on to what the failed clip had.
             warnings.append(f"the memory did not suffice: the clip was filmed again with {tried}")
 
@@ -141,6 +146,10 @@ class DiffusionFilm:
         course.by_frame = family.by_frame(request)
         drawn = noise.of_plan(plan, family.shape(pipe, request), request=request, family=family)
         latents = drawn
+        guidance = None
+        if request.guide is not None and request.guide.things:
+            guidance = Guidance(request, family=family, pipe=pipe)
+            request = guidance.request
         if plan.shows_sketch:
             clean = family.encoded(pipe, request)
             latents = noise.started(plan, clean=clean, drawn=drawn, course=course)
@@ -156,13 +165,21 @@ class DiffusionFilm:
             seat.share(course)
         packed = family.packed(pipe, latents)
         self._at = "model"
-        with course.followed_by(pipe), cache_hooks.cached(self.cache, pipe, course) as calls:
+        with (
+            course.followed_by(pipe),
+            cache_hooks.cached(self.cache, pipe, course) as calls,
+            guidance.worn(course) if guidance else contextlib.nullcontext(),
+        ):
             made = pipe(**family.call(pipe, request, facts=facts, latents=packed))
+        guided = {"guide": guidance.data()} if guidance else {}
         return Made(
             frames=_pixels(family.frames_of(made), request),
-            provenance=self._provenance(request, facts, course) | self._means(request, calls),
+            provenance=self._provenance(request, facts, course)
+            | self._means(request, calls)
+            | guided,
             seconds=0.0,
             sound=family.sound_of(made),
+            warnings=tuple(guidance.warnings) if guidance else (),
         )
 
     @contextlib.contextmanager

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from reelwright_core.errors import ModelError
 from reelwright_core.records import Rate, Record
 from reelwright_core.settings import Generator as Told
-from reelwright_core.takes import NoisePlan
+from reelwright_core.story import Box
+from reelwright_core.takes import Guide, NoisePlan
 from reelwright_core.video import Frames
 from reelwright_generators.folder import OnFetch
 
@@ -26,12 +27,12 @@ FOLDERS = "diffusers"
 
 Capability = Literal[
     "text", "negative_prompt", "sketch", "regions", "control", "first_frame", "last_frame",
-    "references", "loras", "audio", "seeds", "shared_noise",
+    "references", "loras", "audio", "seeds", "shared_noise", "boxes",
 ]  # fmt: skip
 """`text`: films what the prompt says; `sketch`: can start from a sketch below noise level 1;
 `regions`: at levels that differ by place and time; `shared_noise`: from noise that frames share,
-by windows, drift or flow; `audio`: clips have sound; `seeds`: the same request gives the same
-bytes."""
+by windows, drift or flow; `boxes`: guided by the boxes of things; `audio`: clips have sound;
+`seeds`: the same request gives the same bytes."""
 
 ControlKind = Literal["rgb", "depth", "edges", "masks", "pose"]
 """What the frames of a control video show."""
@@ -75,6 +76,26 @@ class Lora:
     """Whom it is for."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Boxed:
+    """Where a thing is to be."""
+
+    entity: str
+    phrase: str
+    """What the prompt calls it: `red car`."""
+    boxes: tuple[tuple[Box, ...], ...]
+    """Of each frame: none where it is out of the picture, several of several alike."""
+    strength: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Boxes:
+    """Things that are held in their boxes; see `guidance`."""
+
+    things: tuple[Boxed, ...]
+    told: Guide
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Request:
     """What to film."""
@@ -98,6 +119,7 @@ class Request:
     """uint8 RGB [1, height, width, 3] in the size asked: how the clip begins."""
     last_frame: Frames | None = None
     """The same for its end."""
+    guide: Boxes | None = None
     references: tuple[Reference, ...] = ()
     loras: tuple[Lora, ...] = ()
 
@@ -242,6 +264,13 @@ def sound(request: Request) -> None:
     _fits("last frame", request.last_frame, (1, height, width, 3))
     if request.control is not None:
         _fits("control video", request.control.frames, (request.frames, height, width, 3))
+    for thing in request.guide.things if request.guide else ():
+        if len(thing.boxes) != request.frames or not thing.phrase.strip():
+            raise ModelError(
+                f"the boxes of {thing.entity} are {len(thing.boxes)} frames of "
+                f"{thing.phrase!r}, and the clip has {request.frames}: give a phrase, and boxes "
+                "for each frame"
+            )
     _fits("label map", request.labels, (request.frames, height, width))
     _known_regions(request)
 
@@ -286,6 +315,11 @@ def refuse_unable(request: Request, facts: Facts) -> None:
             f"start from noise that frames share ({request.noise.noise}): ask for `plain`",
         ),
         "control": (request.control is not None, "follow a control video"),
+        "boxes": (
+            request.guide is not None,
+            "be guided by boxes: that reads the cross-attention of a U-Net, as ModelScope, "
+            "Zeroscope and AnimateDiff have",
+        ),
         "first_frame": (request.first_frame is not None, "begin with a given frame"),
         "last_frame": (request.last_frame is not None, "end with a given frame"),
         "references": (bool(request.references), "be shown reference pictures"),

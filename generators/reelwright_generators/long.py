@@ -26,7 +26,7 @@ from reelwright_core.errors import InputError, ModelError
 from reelwright_core.files import storage_errors, write_json, written_whole
 from reelwright_core.records import file_digest
 from reelwright_core.settings import KvSharing, Long
-from reelwright_core.story import Beat, FrameSpan
+from reelwright_core.story import Beat, Box, FrameSpan
 from reelwright_core.takes import NoisePlan, Region
 from reelwright_core.video import Frames, read_video, video_frames, write_video
 from reelwright_generators.drift import Look, look, moved
@@ -435,6 +435,12 @@ class LongFilm:
         first = whole.first_frame
         if past is not None and begins and (first is not None or self._way == "first frame"):
             first = past[:1]
+        guide = whole.guide
+        if guide is not None:
+            things = tuple(
+                replace(thing, boxes=_until(thing.boxes[span], count)) for thing in guide.things
+            )
+            guide = replace(guide, things=things)
         noise = whole.noise.model_copy(
             update={
                 "level": level,
@@ -452,6 +458,7 @@ class LongFilm:
             sketch=sketch,
             labels=part(whole.labels),
             control=control,
+            guide=guide,
             first_frame=first,
             last_frame=whole.last_frame if window is self.windows[-1] else None,
         )
@@ -550,6 +557,11 @@ def _held(video: Frames, count: int) -> Frames:
     """The first frames, and the last one again if there are too few."""
     missing = count - len(video)
     return np.concatenate([video, np.repeat(video[-1:], missing, axis=0)]) if missing > 0 else video
+
+
+def _until(boxes: tuple[tuple[Box, ...], ...], count: int) -> tuple[tuple[Box, ...], ...]:
+    """Boxes of so many frames: of the last one again, if there are too few."""
+    return (*boxes, *boxes[-1:] * (count - len(boxes)))
 
 
 def _shows(noise: NoisePlan) -> bool:

@@ -145,6 +145,8 @@ class Course:
         """Set before the pipeline is called, if parts are to follow the sketch."""
         self.meet: Callable[[torch.Tensor], torch.Tensor] | None = None
         """What exchanges the model's answers, if clips are denoised together."""
+        self.lead: Callable[[torch.Tensor], torch.Tensor] | None = None
+        """What moves the latents that a step starts from, if the clip is guided."""
         self.by_frame = 0
         """Parts of a clip whose latent frames are each stepped by a copy of the scheduler, as by
         diffusion forcing; 0 where one steps them all, and its copies are of something else."""
@@ -288,6 +290,8 @@ class Course:
                 return self._step_frame(scheduler, take, told)
             return take(*told.args, **told.kwargs)
         values = told.arguments
+        if self.lead is not None:
+            values["sample"] = self.lead(values["sample"])
         if self.meet is not None:
             values["model_output"] = self.meet(values["model_output"])
         if self.kept is not None:

@@ -80,6 +80,31 @@ class NoisePlan(Stored):
         return self.level < 1 or bool(self.regions) or self.low_frequencies is not None
 
 
+Share = Annotated[float, Field(gt=0.0, le=1.0)]
+Weight = Annotated[float, Field(ge=0.0)]
+
+
+class Guide(Record):
+    """How things are held in their boxes while a clip is filmed; none takes the model's preset."""
+
+    by: Literal["none", "boxes"] = "none"
+    """`boxes`: words are made to look at the boxes of what they name, by an energy (LVD)."""
+    scale: float | None = Field(default=None, ge=0.0, le=1000.0)
+    """How far the latents are moved; 0 only measures."""
+    threshold: float | None = Field(default=None, ge=0.0)
+    """The energy, summed over frames and heads, that is low enough."""
+    iterations: int | None = Field(default=None, ge=1, le=20)
+    """How often at most the latents are moved before a step."""
+    steps: Share | None = None
+    """In which first part of the run."""
+    top: tuple[Share, Share] | None = None
+    """Which part of the places inside and outside the boxes counts: those looked at most."""
+    weights: tuple[Weight, Weight] | None = None
+    """Of what is not looked at inside, and of what is outside."""
+    emphasis: dict[str, Annotated[float, Field(gt=0.0, le=10.0)]] = {}
+    """Strengths by entity id, of the weight inside; 1 for all others."""
+
+
 class Sketch(Record):
     """Draft frames of a shot, painted from its layout or rendered from its simulation."""
 
@@ -184,6 +209,8 @@ class Repair(Record):
     """Noise levels of their own for parts of the picture; none leaves those of the noise plan."""
     physics: PhysicsScene | None = None
     """Another scene to simulate."""
+    emphasis: dict[str, float] = {}
+    """Strengths of the guidance by boxes, by entity id: of what is to be held more firmly."""
     noise_level: float | None = None
     seed: int | None = None
     prompt: str | None = None

@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reelwright_core.errors import ModelError
+from reelwright_core.takes import Guide
 from reelwright_generators.families.family import Published, picture_of
-from reelwright_generators.families.unet import UNet, is_named
+from reelwright_generators.families.unet import LVD, UNet, is_named
 from reelwright_generators.folder import ModelFolder
 from reelwright_generators.generator import Capability, ControlKind, Facts, Request
 
@@ -42,6 +43,9 @@ class AnimateDiff(UNet):
         return Published(
             size=(side, side), frames=16, fps=Fraction(8), steps=25, guidance=7.5, noise_level=0.8
         )
+
+    def guide(self) -> Guide | None:
+        return LVD
 
     def most_frames(self) -> int | None:
         part = "motion_adapter" if "motion_adapter" in self.folder.parts else "unet"

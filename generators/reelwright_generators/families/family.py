@@ -16,6 +16,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from reelwright_core.errors import ModelError
+from reelwright_core.takes import Guide
 from reelwright_generators.folder import ModelFolder
 from reelwright_generators.generator import Capability, ControlKind, Facts, Request
 
@@ -157,6 +158,10 @@ class Family:
     def controls(self) -> list[ControlKind]:
         """The kinds of control video it takes."""
         return []
+
+    def guide(self) -> Guide | None:
+        """The preset of guidance by boxes, where its cross-attention is known; see `guidance`."""
+        return None
 
     def make_grid(self) -> Grid:
         """The sizes and frame counts that fit its parts."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, ClassVar
 
+from reelwright_core.takes import Guide
 from reelwright_generators.families.family import Published, picture_of
 from reelwright_generators.families.modelscope import ModelScope
 from reelwright_generators.folder import ModelFolder
@@ -25,6 +26,9 @@ class I2VGen(ModelScope):
 
     def can(self) -> list[Capability]:
         return [*super().can(), "first_frame"]
+
+    def guide(self) -> Guide | None:
+        return None  # beside the prompt's words its attention looks at the picture's
 
     def needs(self) -> list[Capability]:
         return ["first_frame"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from reelwright_core.takes import Guide
 from reelwright_generators.families.family import Published
-from reelwright_generators.families.unet import UNet, frame_by_frame
+from reelwright_generators.families.unet import LVD, UNet, frame_by_frame
 from reelwright_generators.folder import ModelFolder
 
 if TYPE_CHECKING:
@@ -26,6 +27,12 @@ class ModelScope(UNet):
         return Published(
             size=size, frames=frames, fps=Fraction(8), steps=25, guidance=9.0, noise_level=0.8
         )
+
+    def guide(self) -> Guide | None:
+        # LVD's presets of its demos, of 256x256 and 576x320 pixels.
+        told: dict[str, Any] = {"iterations": 1, "top": (0.25, 0.25), "weights": (1.0, 2.0)}
+        threshold = 350.0 if "zeroscope" in self.folder.name.lower() else 250.0
+        return LVD.model_copy(update={**told, "scale": 2.5, "threshold": threshold})
 
     def at_scheduler(self, pipe: Any, latents: torch.Tensor) -> torch.Tensor:
         return frame_by_frame(latents)
