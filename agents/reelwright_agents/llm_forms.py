@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from pydantic import Field
 
+from reelwright_agents import pacing
+from reelwright_agents.language import NAMES, language_of
 from reelwright_core.records import Record
 from reelwright_core.story import (
     Action,
     CameraMove,
     Colour,
     Direction,
+    Lens,
     Place,
     RelationKind,
     Size,
@@ -21,6 +26,7 @@ from reelwright_core.story import (
 T = TypeVar("T")
 
 SHOTS_AT_MOST = 200
+LANGUAGE = r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*"
 
 
 class CastForm(Record):
@@ -44,16 +50,31 @@ class ShotForm(Record):
     """One continuous picture."""
 
     scene: str = Field(max_length=120, description="the scene's heading or number")
-    text: str = Field(max_length=4000, description="the part of the script that it films")
+    lines: list[int] = Field(
+        default=[], max_length=400, description="numbers of the lines that it films or speaks"
+    )
+    text: str = Field(
+        max_length=4000, description="the script's words that it films, exactly as they stand there"
+    )
     picture: str = Field(min_length=1, max_length=1200, description="what the video model reads")
     place: Place
     camera: CameraMove = "static"
+    lens: Lens = "normal"
+    seconds: int = Field(default=0, ge=0, le=10, description="how long; 0 is as long as usual")
     dialogue: list[SpokenForm] = Field(default=[], max_length=40)
+
+    @property
+    def spoken(self) -> list[str]:
+        """What is said in it."""
+        return [line.text for line in self.dialogue]
 
 
 class ScreenplayForm(Record):
     """The script as shots."""
 
+    language: str = Field(
+        default="en", max_length=35, description="the script's language as BCP 47 says it: `de`"
+    )
     title: str = Field(max_length=200)
     style: str = Field(max_length=600, description="the look of all pictures, a few words")
     cast: list[CastForm] = Field(max_length=100)
@@ -102,22 +123,48 @@ class SceneForm(Record):
     left_out: list[LeftOutForm] = Field(default=[], max_length=40)
 
 
-def screenplay_faults(form: ScreenplayForm, *, shots: int | None) -> list[str]:
-    """What is wrong with a screenplay; `shots` is how many it must have, if that is fixed."""
+def screenplay_faults(
+    form: ScreenplayForm, *, shots: int | None, speech: float | None = None
+) -> list[str]:
+    """What is wrong with a screenplay.
+
+    `shots` is how many it must have, if that is fixed; `speech` how many seconds may be spoken in
+    one shot, if that is.
+    """
     faults: list[str] = []
     if not form.shots:
         faults.append("`shots` is empty: a film has at least one shot")
     if shots is not None and form.shots and len(form.shots) != shots:
         faults.append(f"there must be exactly {shots} shots, got {len(form.shots)}")
+    if not re.fullmatch(LANGUAGE, form.language):
+        faults.append(f"`language` is a code such as `en` or `pt-BR`, got {form.language!r}")
     names = [member.name.strip().casefold() for member in form.cast]
     faults += [f"two of the cast are called {name!r}" for name in _twice(names)]
     for index, member in enumerate(form.cast):
         if not member.name.strip() or not member.noun.strip():
             faults.append(f"`cast.{index}` has a blank name or noun")
+        if not _latin(member.noun):
+            faults.append(f"`cast.{index}.noun` is an English noun, got {member.noun!r}")
     for index, shot in enumerate(form.shots):
         if not shot.picture.strip():
             faults.append(f"`shots.{index}.picture` is blank")
+        elif (language := language_of(shot.picture)) != "en":
+            faults.append(
+                f"`shots.{index}.picture` seems to be in {NAMES[language]}; the video model reads "
+                "English: only title, text and dialogue stay in the script's language"
+            )
+        took = float(pacing.speech(shot.spoken))
+        if speech is not None and took > speech and len(shot.dialogue) > 1:
+            faults.append(
+                f"`shots.{index}` takes {took:.0f} seconds to speak, and a shot has at most "
+                f"{speech:.0f}: give some of its dialogue to a shot of its own"
+            )
     return faults
+
+
+def _latin(text: str) -> bool:
+    """Whether all letters are those that English is written in."""
+    return all(unicodedata.name(c, "").startswith("LATIN") for c in text if c.isalpha())
 
 
 def scene_faults(form: SceneForm, *, cast: Sequence[str], frames: int) -> list[str]:

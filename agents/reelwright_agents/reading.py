@@ -6,10 +6,11 @@ import codecs
 import re
 from pathlib import Path
 
+from reelwright_agents.fdx import BYTES_AT_MOST, fountain_of, is_fdx
 from reelwright_agents.planner import Script, ScriptKind
 from reelwright_core.errors import ScriptError
 
-LIMIT = 200_000
+LIMIT = 1_000_000
 """The most bytes of UTF-8 that a script may have."""
 
 _BINARY = {
@@ -23,7 +24,7 @@ _BINARY = {
 }  # fmt: skip
 _KINDS: dict[str, ScriptKind] = {
     ".fountain": "fountain", ".spmd": "fountain", ".md": "markdown", ".markdown": "markdown",
-    ".txt": "prose", ".text": "prose", ".prompts": "prompts",
+    ".txt": "prose", ".text": "prose", ".prompts": "prompts", ".fdx": "fountain",
 }  # fmt: skip
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -38,16 +39,24 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 def read_script(source: str | Path, *, kind: ScriptKind | None = None) -> Script:
     """The script in `source`: text, a `Path`, or a string that names a file.
 
-    Raises `ScriptError` for a missing, empty, binary or too large file, and for bytes that are
-    not UTF-8 (or UTF-16 with a byte order mark).
+    FDX becomes Fountain. Raises `ScriptError` for a missing, empty, binary or too large file, for
+    bytes that are not UTF-8 (or UTF-16 with a byte order mark), and for FDX that cannot be read.
     """
     path = source if isinstance(source, Path) else _named_file(source)
-    if path is None:
+    suffix = path.suffix.lower() if path else ""
+    if path is not None and suffix == ".fdx":
+        text, name = fountain_of(_content_of(path, BYTES_AT_MOST), name=path.name), path.name
+    elif path is None and is_fdx(str(source)):
+        name, suffix = "script", ".fdx"
+        text = fountain_of(str(source).encode("utf-8", "replace"), name=name)
+    elif path is None:
         text, name = str(source), "script"
         if len(text.encode("utf-8", "surrogatepass")) > LIMIT:
             raise _too_large(name, len(text))
     else:
-        text, name = _text_of(path), path.name
+        text, name = _decoded(_content_of(path, 2 * LIMIT + 2), path.name), path.name
+    if len(text) > LIMIT:
+        raise _too_large(name, len(text))
     text = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
     if not text.strip():
         raise ScriptError(f"{name} is empty; write what is to be seen, one sentence is enough")
@@ -56,7 +65,6 @@ def read_script(source: str | Path, *, kind: ScriptKind | None = None) -> Script
             f"{name} is not text: it holds the control character {found[0]!r} "
             f"at character {found.start()}"
         )
-    suffix = path.suffix.lower() if path else ""
     return Script(kind=kind or _KINDS.get(suffix) or _guess(text), text=text, name=name)
 
 
@@ -74,7 +82,7 @@ def _named_file(source: str) -> Path | None:
     return path if " " not in source and looks_like_one else None
 
 
-def _text_of(path: Path) -> str:
+def _content_of(path: Path, at_most: int) -> bytes:
     if path.is_dir():
         raise ScriptError(f"{path} is a folder; a script is one text file")
     if not path.exists():
@@ -82,12 +90,11 @@ def _text_of(path: Path) -> str:
     if not path.is_file():
         raise ScriptError(f"{path} is not an ordinary file")
     try:
-        if path.stat().st_size > 2 * LIMIT + 2:
+        if path.stat().st_size > at_most:
             raise _too_large(path.name, path.stat().st_size)
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise ScriptError(f"{path} cannot be read: {error.strerror or error}") from None
-    return _decoded(content, path.name)
 
 
 def _decoded(content: bytes, name: str) -> str:
