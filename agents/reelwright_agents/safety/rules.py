@@ -27,8 +27,14 @@ SPAN = 8
 _NEGATED_WITHIN = 3
 _SHOWN_AT_MOST = 60
 
+_SEEN_AT_MOST = 20_000
+
 Hit = tuple[int, ...]
 """The numbers of the words, in one sentence, that a pattern found."""
+
+
+_Seen = tuple[bool, "tuple[tuple[_Terms, ...], ...]"]
+"""Whether a word is one of some terms, and which of their phrases it begins."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,16 +47,28 @@ class _Terms:
     digests: frozenset[str] = frozenset()
     any: bool = False
 
+    seen: dict[frozenset[str], _Seen] = field(default_factory=dict[frozenset[str], "_Seen"])
+    """What was found of a word: a script says most of its words often."""
+
     def at(self, words: Sequence[Word], index: int) -> int:
         """How many words, from `index` on, are one of these; 0 is none."""
         if index >= len(words):
             return 0
-        for phrase in self.phrases:
-            if index + len(phrase) <= len(words) and all(
-                each.at(words, index + step) for step, each in enumerate(phrase)
-            ):
+        alone, phrases = self.of(words[index])
+        for phrase in phrases:
+            if all(each.at(words, index + step) for step, each in enumerate(phrase)):
                 return len(phrase)
-        return 1 if self.any or any(self._has(each) for each in words[index].readings) else 0
+        return 1 if alone else 0
+
+    def of(self, word: Word) -> _Seen:
+        """Whether `word` is one of these, and the phrases that it begins."""
+        known = self.seen.get(word.readings)
+        if known is None:
+            begun = tuple(phrase for phrase in self.phrases if phrase[0].at((word,), 0))
+            known = (self.any or any(self._has(each) for each in word.readings), begun)
+            if len(self.seen) < _SEEN_AT_MOST:
+                self.seen[word.readings] = known
+        return known
 
     def _has(self, reading: str) -> bool:
         if reading in self.whole:
@@ -69,6 +87,11 @@ class _Pattern:
 
     parts: tuple[tuple[_Terms, ...], ...]
     within: int
+
+    def may_hit(self, words: Sequence[Word]) -> bool:
+        """Whether each of its elements is among `words`, in whatever order."""
+        elements = [terms for part in self.parts for terms in part]
+        return all(any(any(terms.of(word)) for word in words) for terms in elements)
 
     def hits(self, words: Sequence[Word], masked: frozenset[int]) -> Iterator[Hit]:
         """One hit for each place where the first part is found and the others are there."""
@@ -153,12 +176,19 @@ def digest_of() -> str:
 
 def _found(read: Sequence[_Read]) -> list[Finding]:
     found: list[Finding] = []
+    words = list({word.readings: word for one in read for word in one.words}.values())
+
+    def likely(patterns: Sequence[_Pattern]) -> tuple[_Pattern, ...]:
+        return tuple(pattern for pattern in patterns if pattern.may_hit(words))
+
     for rule in _book().rules:
         if rule.then:
-            found += _sequence(rule, read)
+            steps = [likely(step) for step in rule.then]
+            found += _sequence(rule, steps, read) if all(steps) else []
             continue
-        for one in read:
-            hit = _hit(rule, rule.find, one)
+        patterns = likely(rule.find)
+        for one in read if patterns else []:
+            hit = _hit(rule, patterns, one)
             if hit is not None:
                 found.append(_finding(rule, [(one, hit)]))
     return found
@@ -184,12 +214,14 @@ def _negated(one: _Read, index: int) -> bool:
     )
 
 
-def _sequence(rule: _Rule, read: Sequence[_Read]) -> list[Finding]:
+def _sequence(
+    rule: _Rule, steps: Sequence[tuple[_Pattern, ...]], read: Sequence[_Read]
+) -> list[Finding]:
     """A sequence that is found, once: its steps in order, all within `SPAN` sentences."""
     for begin in range(len(read)):
         taken: list[tuple[_Read, Hit]] = []
         at, after = begin, -1
-        for step in rule.then:
+        for step in steps:
             hit = None
             while at < min(begin + SPAN, len(read)):
                 hit = _hit(rule, step, read[at], after)
@@ -200,7 +232,7 @@ def _sequence(rule: _Rule, read: Sequence[_Read]) -> list[Finding]:
                 break
             taken.append((read[at], hit))
             after = hit[-1]
-        if len(taken) == len(rule.then):
+        if len(taken) == len(steps):
             return [_finding(rule, taken)]
     return []
 
