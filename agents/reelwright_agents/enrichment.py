@@ -254,6 +254,8 @@ def _with(
 
 def _does(predicate: str, object: str) -> str | None:
     """The action that a fact tells of; None if it tells of a state."""
+    if predicate.lower() in words.RELATIONS:  # `left of` is no form of `leave`
+        return None
     said = predicate.lower().split()
     word = object.lower().split()[0] if said in (["is"], ["are"]) and object else said[0]
     action = words.ACTIONS.get(words.VERB_FORMS.get(word, ""))

@@ -306,8 +306,8 @@ def _motion(shot: Shot, opening: Sequence[str]) -> list[str]:
     found = [acts for acts in found if acts]
     doing = [" and ".join(_does(*act, shot) for act in acts) for acts in found]
     if len(found) < 2:
-        told = _line(shot.prompt) in opening or any(fact[1] == "stays" for fact in found[0][:1])
-        return [] if not found or told else doing
+        rests = all(predicate == "stays" for acts in found for _, predicate, _ in acts)
+        return [] if rests or _line(shot.prompt) in opening else doing
     when = ["first", *["then"] * (len(found) - 2), "at the end"]
     return [f"{at} {what}" for at, what in zip(when, doing, strict=True)]
 
