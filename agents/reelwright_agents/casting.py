@@ -94,8 +94,9 @@ class Contradiction:
         """One sentence for people."""
         told: dict[str, list[str]] = {}
         for claim in self.claims:
-            at = (claim.shot or "the sheet") + (" (its prompt)" if claim.said else "")
-            told.setdefault(claim.value, []).append(at)
+            at, where = told.setdefault(claim.value, []), claim.shot or "the sheet"
+            if where not in at:
+                at.append(f"{where} (its prompt)" if claim.said else where)
         said = " but ".join(f"{value} in {', '.join(at)}" for value, at in told.items())
         return f"the {self.claims[0].what} of {self.of} is {said}"
 
