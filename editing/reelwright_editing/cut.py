@@ -52,8 +52,10 @@ class _Clip:
         )
 
 
-def cut(clips: Sequence[Path], out: Path, *, fps: Fraction) -> int:
+def cut(clips: Sequence[Path], out: Path, *, fps: Fraction, comment: str | None = None) -> int:
     """Joins `clips` into the mp4 `out`, whole or not at all; the number of frames written.
+
+    `comment` is kept in the file's metadata.
 
     Clips of one profile (all that `write_video` makes of one size and rate) are joined packet by
     packet, their pictures untouched. Clips that differ are brought to the first one's size and to
@@ -67,7 +69,7 @@ def cut(clips: Sequence[Path], out: Path, *, fps: Fraction) -> int:
         parts = _of_one_profile(read, folder, fps)
         frames = sum(len(part.order) for part in parts)
         with written_whole(out) as aside:
-            _join(parts, aside, fps)
+            _join(parts, aside, fps, comment)
             _check(aside, out, frames, fps)
     return frames
 
@@ -161,7 +163,7 @@ def _fitted(
         yield np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 
 
-def _join(parts: Sequence[_Clip], aside: Path, fps: Fraction) -> None:
+def _join(parts: Sequence[_Clip], aside: Path, fps: Fraction, comment: str | None) -> None:
     tick = Fraction(1, ticks(fps))
     step = int(1 / (fps * tick))
     # How many packets early decoding must start so that none is late: 0 without B-frames.
@@ -175,6 +177,8 @@ def _join(parts: Sequence[_Clip], aside: Path, fps: Fraction) -> None:
             options={"movflags": "+faststart", "fflags": "+bitexact"},
         ) as film,
     ):  # fmt: skip
+        if comment:
+            film.metadata["comment"] = comment
         stream = film.add_stream_from_template(template)
         stream.time_base = tick
         for part in parts:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from reelwright_agents.llm import Call, LanguageModel
     from reelwright_agents.llm_repair import RepairAgents
     from reelwright_agents.physics import Planned
+    from reelwright_agents.safety.gate import Gate
     from reelwright_generators.folder import Fetching
     from reelwright_generators.generator import Facts, Generator
     from reelwright_metrics.learned.critic import LearnedCritic
@@ -50,12 +51,22 @@ class Crew:
         self._generators: dict[str, Generator] = {}
         self._shown: set[str] = set()
         self._planner: Planner | None = None
+        self._gate: Gate | None = None
         self._critics: dict[str, Critic] = {}
         self._scenes: dict[str, Planned] = {}
         self._scripter: LanguageModel | None = None
 
     def _tell(self, call: Call) -> None:
         self.on_call(call)
+
+    def gate(self) -> Gate:
+        """The safety gate, as the settings have it."""
+        with self._lock:
+            if self._gate is None:
+                from reelwright_agents.safety.gate import Gate
+
+                self._gate = Gate(self.settings.safety, self.settings.endpoint)
+            return self._gate
 
     def planner(self) -> Planner:
         """The planner of `planner.brain`."""

@@ -22,6 +22,7 @@ from reelwright_agents.reading import read_script
 from reelwright_core.errors import RunFolderError, StorageError, StoryboardError
 from reelwright_core.files import locked, storage_errors, sweep, write_json, write_text
 from reelwright_core.records import Stored, digest
+from reelwright_core.safety import AI_MADE
 from reelwright_core.settings import Settings, by_name, load_settings
 from reelwright_core.store import Store, artifacts
 from reelwright_core.story import Story, Storyboard
@@ -62,6 +63,8 @@ class RunRecord(Stored):
     models: dict[str, str] = {}
     commits: dict[str, str] = {}
     """The commit of each hub id in the settings, by `org/name@revision`."""
+    made_by: str = AI_MADE
+    """What the film says of itself too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,6 +101,10 @@ def film(
     beside = _folder_of(source)
     if storyboard is not None:
         identities.check(storyboard, beside)
+    if script is not None:
+        crew.gate().script(script.text, name=script.name)
+    if storyboard is not None:
+        crew.gate().storyboard(storyboard)
     record = RunRecord(
         seed=seed,
         graph=next(iter(checked.texts())),

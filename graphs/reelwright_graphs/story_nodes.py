@@ -59,11 +59,17 @@ class PlanNode(_StoryNode):
             assert inputs.script is not None, "a run has a script or a storyboard"
             script = json.loads(context.store.path(inputs.script).read_bytes())
             planner, picture = context.crew.planner(), context.crew.picture()
-            planned = planner.storyboard(Script.model_validate(script), picture=picture)
+            given = Script.model_validate(script)
+            context.crew.gate().script(given.text, name=given.name)
+            planned = planner.storyboard(given, picture=picture)
+            context.crew.gate().storyboard(planned)
             write_board(context.run, planned)
         storyboard = read_storyboard(file)
         note_board(context.run, storyboard)
         identities.check(storyboard, context.run)
+        context.crew.gate().storyboard(storyboard)
+        for note in context.crew.gate().notes(storyboard):
+            context.say(Event(kind="warning", text=note))
         shots = len(storyboard.shots)
         context.say(
             Event(
@@ -87,7 +93,9 @@ class _FilmedInputs(Record):
 
 
 class CutNode(_StoryNode):
-    """Joins the chosen takes into film.mp4."""
+    """Joins the chosen takes into film.mp4, which says that it is AI-made."""
+
+    version = 2
 
     class Inputs(_FilmedInputs):
         pass
@@ -98,7 +106,8 @@ class CutNode(_StoryNode):
 
     def depends(self, inputs: Inputs) -> object:
         _, results = self.results(inputs)
-        return [result.take.clip.video.sha256 for result in results]
+        clips = [result.take.clip.video.sha256 for result in results]
+        return {"clips": clips, "comment": self.context.crew.gate().comment()}
 
     def run(self, inputs: Inputs) -> Outputs:
         from reelwright_editing.cut import cut
@@ -107,7 +116,8 @@ class CutNode(_StoryNode):
         storyboard, results = self.results(inputs)
         aside = store.aside("film.mp4")
         clips = [store.path(result.take.clip.video) for result in results]
-        frames = cut(clips, aside, fps=storyboard.shots[0].fps)
+        comment = self.context.crew.gate().comment()
+        frames = cut(clips, aside, fps=storyboard.shots[0].fps, comment=comment)
         return self.Outputs(film=store.add(aside, "film.mp4"), frames=frames)
 
 
@@ -129,6 +139,7 @@ class ReportNode(_StoryNode):
             "results": {shot: result.sha256 for shot, result in inputs.results.items()},
             "film": inputs.film.sha256,
             "messages": messages_digest(self.context.run),
+            "safety": self.context.crew.gate().told(),
             "continuity": inputs.continuity.data() if inputs.continuity else None,
         }
 
@@ -160,6 +171,7 @@ class ReportNode(_StoryNode):
             storyboard=storyboard,
             results=results,
             settings=context.settings.data(),
+            warnings=context.crew.gate().notes(storyboard),
             run=context.run,
             subtitles="film.srt" if written else None,
             messages=read_messages(context.run),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from reelwright_core.errors import RefusedError, ShotError
 from reelwright_core.files import write_json, write_text
 from reelwright_core.physics import PhysicsScene
 from reelwright_core.records import Record
@@ -23,6 +24,7 @@ from reelwright_core.takes import (
 )
 from reelwright_graphs.events import Event
 from reelwright_graphs.nodes import Context
+from reelwright_graphs.refusals import is_refused, refusals
 from reelwright_graphs.shot_node import ShotNode
 
 if TYPE_CHECKING:
@@ -68,7 +70,8 @@ class ClosingNode(ShotNode):
             clip=inputs.clip,
             critique=inputs.critique,
             repair=inputs.repair,
-            provenance=_with_notes(inputs.provenance, inputs.simulation_notes),
+            provenance=_with_notes(inputs.provenance, inputs.simulation_notes)
+            | self._safety(inputs),
         )
         if inputs.writing:
             take = take.model_copy(
@@ -83,6 +86,17 @@ class ClosingNode(ShotNode):
         if take.critique is not None:
             write_json(folder / "critique.json", take.critique.data())
         return [*inputs.takes, take]
+
+    def _safety(self, inputs: Closing) -> dict[str, Any]:
+        """How the safety gate stood, and why it refuses the take, if it does."""
+        clip = inputs.clip.video
+        refused = refusals(self.context, clip, shot=inputs.shot.id, take=inputs.take)
+        told: dict[str, Any] = {"safety": self.context.crew.gate().told()}
+        if refused:
+            why = [f"refused, it cannot be in the film: {each}" for each in refused]
+            warnings = [*inputs.provenance.get("warnings", []), *inputs.simulation_notes, *why]
+            told |= {"refused": refused, "warnings": warnings}
+        return told
 
 
 def _with_notes(provenance: dict[str, Any], notes: list[str]) -> dict[str, Any]:
@@ -125,7 +139,7 @@ class RepairNode(ClosingNode):
 
         settings, options = self.context.settings, self.options
         takes = self.closed(inputs)
-        repair = refine(
+        repair = self._after_refusal(inputs.shot.id, takes) or refine(
             inputs.shot,
             takes,
             threshold=settings.critic.threshold if options.threshold is None else options.threshold,
@@ -134,6 +148,8 @@ class RepairNode(ClosingNode):
             means=means(self.context, inputs.shot),
             specialists=options.specialists or [s for s in SPECIALISTS if s != "simulation"],
         )
+        if repair is not None and repair.prompt and not self._passes(inputs, repair.prompt):
+            repair = repair.model_copy(update={"prompt": None})
         if repair is None:
             return self.Outputs(
                 takes=takes, again=False, take=inputs.take, prompt=inputs.prompt,
@@ -150,6 +166,28 @@ class RepairNode(ClosingNode):
             layout=repair.layout or inputs.layout,
             repair=repair,
         )
+
+    def _after_refusal(self, shot: str, takes: list[Take]) -> Repair | None:
+        """Another seed for a take that the safety gate refused, while there are takes left."""
+        from reelwright_agents.refiner import new_seed
+
+        limit = self.options.takes or self.context.settings.takes.max
+        if not is_refused(takes[-1]) or len(takes) >= limit:
+            return None
+        why = "; ".join(takes[-1].provenance["refused"])
+        return Repair(why=f"the safety gate refused the take: {why}", seed=new_seed(takes))
+
+    def _passes(self, inputs: Closing, prompt: str) -> bool:
+        """Whether the safety gate lets a new prompt through; told where it does not."""
+        try:
+            self.context.crew.gate().prompt(inputs.shot.id, prompt)
+        except RefusedError as error:
+            text = f"the old prompt stays: {error}"
+            self.context.say(
+                Event(kind="refused", text=text, shot=inputs.shot.id, take=inputs.take)
+            )
+            return False
+        return True
 
 
 def means(context: Context, shot: Shot, **more: Any) -> Means:
@@ -190,6 +228,10 @@ class ChooseNode(ClosingNode):
         from reelwright_agents.routing import choose
 
         takes = self.closed(inputs)
-        number, why = choose(takes)
+        usable = [take for take in takes if not is_refused(take)]
+        if not usable:
+            refused = "; ".join(takes[-1].provenance["refused"])
+            raise ShotError(inputs.shot.id, f"the safety gate refuses all its takes: {refused}")
+        number, why = choose(usable)
         result = ShotResult(shot=inputs.shot.id, takes=takes, chosen=number, why=why)
         return self.Outputs(takes=takes, result=result)

@@ -12,6 +12,7 @@ from reelwright_core.settings import Watcher
 from reelwright_core.story import Layout, Shot
 from reelwright_core.takes import Clip, Critique, Sketch
 from reelwright_core.video import Frames, read_video
+from reelwright_graphs.refusals import refusals
 from reelwright_graphs.shot_node import ShotNode, told
 
 
@@ -51,7 +52,12 @@ class WatchNode(ShotNode):
             "shot": told(inputs.shot, "dialogue", "left_out", "scene"),
             "critic": self.context.crew.critic_identity(),
             "threshold": self._threshold(),
+            **({"refused": refused} if (refused := self._refused(inputs)) else {}),
         }
+
+    def _refused(self, inputs: Inputs) -> list[str]:
+        clip = inputs.clip.video
+        return refusals(self.context, clip, shot=inputs.shot.id, take=inputs.take)
 
     def run(self, inputs: Inputs) -> Outputs:
         from reelwright_metrics.measure import with_blame
@@ -70,9 +76,8 @@ class WatchNode(ShotNode):
             critique = with_blame(critique, seen)
             if sketch.simulation is not None and critique.blame == "layout":
                 critique = critique.model_copy(update={"blame": "simulation"})
-        return self.Outputs(
-            critique=critique, score=critique.score, passed=critique.passed(self._threshold())
-        )
+        passed = critique.passed(self._threshold()) and not self._refused(inputs)
+        return self.Outputs(critique=critique, score=critique.score, passed=passed)
 
 
 def _read_png(path: Path) -> Frames:

@@ -77,4 +77,8 @@ def plan(
     from reelwright_agents.reading import read_script
 
     crew = Crew(load_settings(settings))
-    return crew.planner().storyboard(read_script(script), picture=crew.picture())
+    read = read_script(script)
+    crew.gate().script(read.text, name=read.name)
+    board = crew.planner().storyboard(read, picture=crew.picture())
+    crew.gate().storyboard(board)
+    return board

@@ -2,6 +2,7 @@
 
 ReelwrightError                 1  the film could not be made
 ├── InputError                  2  what the user gave is wrong
+│   ├── RefusedError               a script, plan or prompt that the safety gate refuses
 │   ├── ScriptError                a script that cannot be read or understood
 │   ├── StoryboardError            a storyboard file that does not fit its schema
 │   ├── SceneError                 a physics scene's file that does not fit its schema
@@ -37,6 +38,14 @@ class InputError(ReelwrightError):
 
 class ScriptError(InputError):
     """The script cannot be read or nothing in it can be filmed."""
+
+
+class RefusedError(InputError):
+    """The safety gate refuses a text; nothing is filmed from it.
+
+    It counts as wrong input: the same text is refused again, so it is to be changed, or its aspects
+    are let through by a setting.
+    """
 
 
 class FormulaError(InputError):

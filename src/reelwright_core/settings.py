@@ -274,15 +274,32 @@ class Physics(_Part):
     you can do."""
 
 
+def _aspects(names: tuple[str, ...]) -> tuple[str, ...]:
+    from reelwright_core.safety import Aspect
+
+    known = [aspect.value for aspect in Aspect]
+    plain = tuple(" ".join(re.split(r"[-_ ]+", name.lower())) for name in names)
+    for name in plain:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+            hint = f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(known)}"
+            raise ValueError(f"there is no aspect `{name}`; {hint}")
+    return plain
+
+
 class Safety(_Part):
-    """What is refused before it is planned or filmed."""
+    """What is refused before it is planned or filmed, and after."""
 
     gate: Literal["on", "off"] = "on"
     """`off` lets everything through, and every film made so says that it was."""
     moderation: str | None = None
     """The model of the endpoint's moderation that is asked besides the built-in rules."""
-    allow: Listed = ()
+    allow: Annotated[Listed, AfterValidator(_aspects)] = ()
     """Aspects that are let through and recorded: `violence,gore`."""
+    frames: str | None = None
+    """A folder with an image classifier that looks at every take; one it refuses is not used."""
+    threshold: float = Field(default=0.8, gt=0, le=1)
+    """How sure the classifier must be to refuse a frame."""
 
 
 class Takes(_Part):

@@ -209,8 +209,7 @@ def _hit(rule: _Rule, patterns: Sequence[_Pattern], one: _Read, after: int = -1)
 def _negated(one: _Read, index: int) -> bool:
     negations = _book().negations
     return any(
-        negations.at(one.words, before)
-        for before in range(max(0, index - _NEGATED_WITHIN), index)
+        negations.at(one.words, before) for before in range(max(0, index - _NEGATED_WITHIN), index)
     )
 
 
