@@ -40,7 +40,10 @@ def plan_script(
     if out.exists() and not force:
         raise InputError(f"{out} exists; name another file with -o, or use --force")
     crew = Crew(load_settings(settings))
-    storyboard = crew.planner().storyboard(read_script(script), picture=crew.picture())
+    read = read_script(script)
+    crew.gate().script(read.text, name=read.name)
+    storyboard = crew.planner().storyboard(read, picture=crew.picture())
+    crew.gate().storyboard(storyboard)
     sheet = out.with_name(f"{out.stem}-sheet.png")
     with storage_errors(out):
         write_storyboard(out, storyboard)
@@ -136,9 +139,13 @@ def _planned(script: Path, crew: Crew) -> tuple[Storyboard, list[str]]:
     from reelwright_agents.reading import read_script
 
     if script.suffix in (".yaml", ".yml"):
-        return read_storyboard(script), []
+        storyboard = read_storyboard(script)
+        crew.gate().storyboard(storyboard)
+        return storyboard, []
     picture: Picture = crew.picture()
-    storyboard = OfflinePlanner().storyboard(read_script(script), picture=picture)
+    read = read_script(script)
+    crew.gate().script(read.text, name=read.name)
+    storyboard = OfflinePlanner().storyboard(read, picture=picture)
     notes: list[str] = []
     if crew.settings.planner.brain != "offline":
         notes.append("the shots are the offline planner's guess; a language model may plan others")
