@@ -166,6 +166,8 @@ class FilmNode(ShotNode):
         from reelwright_generators.generator import Request
 
         shot, sketch, means = inputs.shot, inputs.sketch, self._means(inputs)
+        for prompt in (inputs.prompt, *(beat.prompt for beat in shot.beats)):
+            self.context.crew.gate().prompt(shot.id, prompt)
         for event in self.context.crew.introductions():
             self.context.say(event)
         request = Request(
