@@ -13,7 +13,7 @@ from pydantic import Field
 from reelwright_agents.llm import LanguageModel
 from reelwright_agents.physical_prompt import WORDS, unfit_prompt
 from reelwright_agents.routing import Case
-from reelwright_agents.specialists import Means, correct, unfit, whole_latents
+from reelwright_agents.specialists import Means, correct, fits, unfit, whole_latents
 from reelwright_core.records import Record
 from reelwright_core.story import FrameSpan
 from reelwright_core.takes import Region, Repair, Specialist
@@ -186,7 +186,7 @@ class RepairAgents:
         )
         span = FrameSpan(first=form.first, last=form.last)
         span = whole_latents(span, step=means.frames_per_latent, frames=frames)
-        if span.last - span.first + 1 >= frames:
+        if not fits(span, case, means):
             return None
         of = case.best.number
         if any((repair.span, repair.of) == (span, of) for _, repair in case.sources):

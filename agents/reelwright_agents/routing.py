@@ -25,8 +25,8 @@ STRUCTURE: frozenset[QuestionKind] = frozenset(
     {"direction", "path", "count", "relation", "order", "stillness", "smoothness", "physics"}
 )
 """What more of the sketch can mend; the rest is up to the prompt."""
-PLACED: frozenset[QuestionKind] = frozenset({"count", "relation", "presence"})
-"""What setting things larger or further apart can mend, even where the sketch is right."""
+PLACED: frozenset[QuestionKind] = frozenset({"count", "relation"})
+"""What setting things further apart can mend, even where the sketch is right."""
 
 SPECIALISTS: tuple[Specialist, ...] = ("simulation", "layout", "span", "noise", "prompt", "seed")
 """Everyone who can be asked, in the order in which they are."""
@@ -125,11 +125,11 @@ def route(
 
     1. the blame is on the simulation or on the layout: that specialist;
     2. the faults are confined to a few frames, and no span was filmed anew yet: span;
-    3. what structure can mend failed: noise; what only words can mend failed: prompt; both may
+    3. things are too many, too few or wrongly placed, though the sketch is right: layout;
+    4. what structure can mend failed: noise; what only words can mend failed: prompt; both may
        act in one round;
-    4. things are missing, too many or wrongly placed though the sketch is right, and keeping more
-       of it was tried: layout;
-    5. nothing else is left to try: seed.
+    5. something cannot be seen, and the prompt was made clear: layout;
+    6. nothing else is left to try: seed.
     """
     order = [one for one in _wanted(case, corrections) if one in specialists and one not in tried]
     return order[0] if order else None
@@ -149,10 +149,12 @@ def _wanted(case: Case, corrections: Sequence[Repair]) -> list[Specialist]:
         wanted.append("layout")
     if confined(case) is not None:
         wanted.append("span")
+    if any(question.kind in PLACED for question in failed):
+        wanted.append("layout")
     if any(question.kind in STRUCTURE for question in failed):
         wanted.append("noise")
     wanted += prompt
-    if any(question.kind in PLACED for question in failed):
+    if any(question.kind == "presence" for question in failed):
         wanted.append("layout")
     return [*dict.fromkeys(wanted), "seed"]
 

@@ -37,6 +37,8 @@ class Means:
     keeps_frames: bool = False
     """Whether the video model can keep frames as they are while it films others."""
     frames_per_latent: int = 1
+    frames_at_once: int = 10_000
+    """How many frames it films at once, kept ones included."""
     emphasis: bool = False
     """Whether less noise is for the failing entities alone (GenMAC's guidance), not for all."""
     physical: bool = False
@@ -218,12 +220,18 @@ def _span(case: Case, means: Means) -> Repair | None:
         return None
     span = whole_latents(span, step=means.frames_per_latent, frames=case.best.clip.frames)
     of = case.best.number
-    if span.last - span.first + 1 >= case.best.clip.frames:
+    if not fits(span, case, means):
         return None
     if any((repair.span, repair.of) == (span, of) for _, repair in case.sources):
         return None  # Filmed anew once already, from the same take.
     why = f"film only frames {span.first}-{span.last} of take {of} anew"
     return Repair(why=why, span=span, of=of, seed=new_seed(case.takes))
+
+
+def fits(span: FrameSpan, case: Case, means: Means) -> bool:
+    """Whether a span leaves frames around it to keep, as many as two latents hold at least."""
+    room = min(case.best.clip.frames, means.frames_at_once) - (span.last - span.first + 1)
+    return room >= 2 * means.frames_per_latent
 
 
 def whole_latents(span: FrameSpan, *, step: int, frames: int) -> FrameSpan:

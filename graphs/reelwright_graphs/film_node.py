@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,16 +12,16 @@ import numpy as np
 
 from reelwright_core.errors import ModelError
 from reelwright_core.records import Record, digest
-from reelwright_core.story import Identity, Layout, Shot
-from reelwright_core.takes import Artifact, Clip, NoisePlan, Sketch
+from reelwright_core.story import FrameSpan, Identity, Layout, Shot
+from reelwright_core.takes import Artifact, Clip, Guide, NoisePlan, Repair, Sketch, Take
 from reelwright_core.video import Frames, read_video, write_video
-from reelwright_graphs import identities
+from reelwright_graphs import guided, identities
 from reelwright_graphs.events import Event
 from reelwright_graphs.nodes import Stopped
 from reelwright_graphs.shot_node import ShotNode
 
 if TYPE_CHECKING:
-    from reelwright_generators.generator import Control, Facts, Request
+    from reelwright_generators.generator import Boxes, Control, Facts, Request
 
 
 SketchControl = Literal["edges", "masks", "rgb", "depth"]
@@ -36,6 +36,9 @@ class _Means:
     control: SketchControl | None
     why: str | None
     """Why no control video is used, though one was asked for."""
+    boxes: Boxes | None
+    unguided: str | None
+    """Why nothing is held in its boxes, though that was asked for."""
     sketch: bool
     labels: bool
 
@@ -57,9 +60,14 @@ class FilmNode(ShotNode):
         """What of the sketch a model is shown that follows control videos. One that does not is
         started from the sketch instead, at its own noise level if the plan uses no sketch."""
 
+        guide: Guide = Guide()
+        """How things are held in the boxes of their layout while the clip is filmed. A model that
+        cannot be guided so is started from the sketch instead, as with `control`."""
+
         def data(self) -> dict[str, Any]:
-            """As it was before there were control videos, if there is none."""
-            unused = {"control"} if self.control == "none" else None
+            """As it was before there were control videos and guidance, if there is none."""
+            unused = {"control"} if self.control == "none" else set[str]()
+            unused |= {"guide"} if self.guide.by == "none" else set()
             return self.model_dump(mode="json", exclude=unused)
 
     class Inputs(Record):
@@ -72,6 +80,10 @@ class FilmNode(ShotNode):
         identities: list[Identity] = []
         before: Artifact | None = None
         """The clip that this shot continues."""
+        repair: Repair | None = None
+        """May say that only a span of an earlier take is filmed anew."""
+        takes: list[Take] = []
+        """The takes before this one."""
 
     class Outputs(Record):
         clip: Clip
@@ -96,6 +108,10 @@ class FilmNode(ShotNode):
             depends["beats"] = [beat.data() for beat in shot.beats]
         if inputs.before is not None:
             depends["before"] = inputs.before.sha256
+        if (anew := _anew(inputs)) is not None:
+            depends["span"] = {**anew.span.data(), "of": anew.take.clip.video.sha256}
+        if means.boxes is not None:
+            depends["boxes"] = [asdict(thing) for thing in means.boxes.things]
         if sketch and means.labels:
             depends |= {"masks": sketch.masks.sha256, "things": sketch.things}
         if means.control == "edges" and sketch and sketch.edges:
@@ -140,11 +156,25 @@ class FilmNode(ShotNode):
             control = None
             if not noise.shows_sketch and "sketch" in facts.can:
                 noise = noise.model_copy(update={"level": facts.noise_level})
+        guide = self.options.guide
+        unguided = guided.why_not(guide, facts)
+        if unguided is not None and not noise.shows_sketch and "sketch" in facts.can:
+            if inputs.sketch is None:
+                raise ModelError(
+                    f"`guide: {{by: boxes}}` cannot be used: {unguided}; and this graph makes no "
+                    "sketch to start from instead: add a node `sketch`, or use another model"
+                )
+            noise = noise.model_copy(update={"level": facts.noise_level})
+        boxes = None
+        if unguided is None:
+            boxes = guided.boxes(guide, inputs.shot, inputs.layout, inputs.repair)
         named = any(region.of != "all" for region in noise.regions)
         return _Means(
             noise=noise,
             control=control,
             why=why,
+            boxes=boxes,
+            unguided=unguided,
             sketch=noise.shows_sketch
             or noise.noise == "flow"
             or control is not None
@@ -187,11 +217,14 @@ class FilmNode(ShotNode):
                 request = replace(request, labels=masks["labels"], things=tuple(sketch.things))
         if means.control is not None:
             request = replace(request, control=self._control(inputs, means.control, request.labels))
-        told = self._control_told(inputs, means)
+        if means.boxes is not None:
+            request = replace(request, guide=means.boxes)
+        told = self._control_told(inputs, means) | self._guide_told(inputs, means)
         if inputs.before is not None:
             told["continues"] = {"shot": shot.continues, "clip": inputs.before.sha256}
         start = time.monotonic()
         film = self._windows if self._in_windows(shot) else self._at_once
+        film = self._span if _anew(inputs) is not None else film
         seen = self.context.store.path(sketch.video) if sketch and means.sketch else None
         video, provenance = film(inputs, request, seen)
         clip = Clip(video=video, frames=shot.frames, fps=shot.fps, size=shot.size)
@@ -222,12 +255,25 @@ class FilmNode(ShotNode):
             used = "layered depth" if layered else asked
             return {"control": {"asked": asked, "used": used}}
         noise = means.noise
-        used, instead = "nothing", "the shot is filmed by its prompt alone"
-        if noise.shows_sketch:
-            used = "structured noise"
-            instead = f"the shot starts from its sketch, at noise level {noise.level:g}"
-        self._warned(inputs, [f"`control: {asked}` is not used: {means.why}; {instead}"])
+        used = "structured noise" if noise.shows_sketch else "nothing"
+        self._warned(inputs, [f"`control: {asked}` is not used: {means.why}; {_instead(noise)}"])
         return {"control": {"asked": asked, "used": used, "why": means.why, "level": noise.level}}
+
+    def _guide_told(self, inputs: Inputs, means: _Means) -> dict[str, Any]:
+        """What the provenance says of guidance that was asked for and is not there."""
+        if means.unguided is None:
+            return {}
+        noise = means.noise
+        used = "structured noise" if noise.shows_sketch else "nothing"
+        self._warned(
+            inputs,
+            [f"`guide: {{by: boxes}}` is not used: {means.unguided}; {_instead(noise)}"],
+        )
+        return {
+            "guide": {
+                "asked": "boxes", "used": used, "why": means.unguided, "level": noise.level,
+            }
+        }  # fmt: skip
 
     def _facts(self) -> Facts:
         return self.context.crew.generator(self.options.model).facts()
@@ -288,6 +334,37 @@ class FilmNode(ShotNode):
         finished.remove()
         return video, {**film.provenance(), "warnings": warnings}
 
+    def _span(
+        self, inputs: Inputs, request: Request, sketch: Path | None
+    ) -> tuple[Artifact, dict[str, Any]]:
+        """Only some frames of an earlier take, anew; the others stay, and the file keeps them."""
+        from reelwright_graphs import span_film
+
+        anew = _anew(inputs)
+        assert anew is not None
+        earlier = anew.take.clip.video
+        generator = self.context.crew.generator(self.options.model)
+        film = span_film.span_film(
+            anew.span, frames=inputs.shot.frames, facts=generator.facts(),
+            continues=inputs.before is not None,
+        )  # fmt: skip
+        begun = [beat for beat in inputs.shot.beats if beat.first <= film.span.first]
+        if begun:
+            request = replace(request, prompt=begun[-1].prompt)
+        if sketch is not None:
+            request = replace(request, sketch=read_video(sketch))
+        old = read_video(self.context.store.path(earlier))
+        request = span_film.span_request(request, film, earlier=old)
+        warnings = self._warned(inputs, generator.check(request))
+        made = generator.generate(request, self._on_step(inputs))
+        frames = span_film.put_in(old, made.frames, film)
+        video = self.keep(
+            inputs, "clip.mp4",
+            lambda path: write_video(path, frames, fps=inputs.shot.fps, lossless=True),
+        )  # fmt: skip
+        told = span_film.told(film, frames, of=anew.take.number, sha256=earlier.sha256)
+        return video, {**made.provenance, **told, "warnings": [*warnings, *made.warnings]}
+
     def _warned(self, inputs: Inputs, warnings: list[str]) -> list[str]:
         # A later take of the same prompt would only say it again.
         new = inputs.take == 1 or inputs.prompt != inputs.shot.prompt
@@ -317,6 +394,30 @@ class FilmNode(ShotNode):
             )
 
         return on_step
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Anew:
+    """What of an earlier take is filmed anew."""
+
+    span: FrameSpan
+    take: Take
+
+
+def _anew(inputs: FilmNode.Inputs) -> _Anew | None:
+    """The span that the repair asks for; None where the whole clip is filmed."""
+    repair = inputs.repair
+    if repair is None or repair.span is None:
+        return None
+    take = next(take for take in inputs.takes if take.number == repair.of)
+    return _Anew(span=repair.span, take=take)
+
+
+def _instead(noise: NoisePlan) -> str:
+    """How a shot is filmed when what was to show the model its sketch cannot be used."""
+    if noise.shows_sketch:
+        return f"the shot starts from its sketch, at noise level {noise.level:g}"
+    return "the shot is filmed by its prompt alone"
 
 
 def _nearness(inputs: FilmNode.Inputs) -> list[float]:

@@ -158,7 +158,7 @@ def _takes(graph: GraphFile, crew: Crew) -> int:
         inner = node.each
         if inner is not None:
             for repair in inner.nodes.values():
-                if repair.use == "repair":
+                if repair.use in ("repair", "verify"):
                     return int(repair.options.get("takes") or crew.settings.takes.max)
     return 1
 

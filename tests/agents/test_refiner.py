@@ -107,7 +107,7 @@ def test_two_repairs_without_a_gain_end_the_search() -> None:
 
 @pytest.mark.parametrize("kind", ["direction", "path", "count", "relation", "order", "stillness"])
 def test_what_structure_mends_gets_less_noise(kind: QuestionKind) -> None:
-    made = change(take(1, 0.3, kind))
+    made = change(take(1, 0.3, kind), layout=LAYOUT)
     assert made.noise_level == pytest.approx(0.52)
     assert (made.seed, made.prompt, made.layout) == (None, None, None)
     assert f"{kind}?" in made.why

@@ -39,7 +39,7 @@ def test_every_shipped_graph_is_sound(name: str) -> None:
         ("use: watch}", "use: watch, options: {treshold: 0.9}}", "watch: {", "`threshold`"),
         ("use: watch}", "use: watch, options: {threshold: high}}", "watch: {", "valid number"),
         ("use: watch}", "use: watch, optoins: {}}", "watch: {", "did you mean `options`?"),
-        (", at_most: 20", "", "sketch: {", "`at_most: N`"),
+        ("    at_most: 140\n", "", "route:", "`at_most: N`"),
         ("at_most: 20", "at_most: 0", "film: {", "from 1 to 1000"),
         ("  - layout -> simulate\n", "", "layout: {", "`- layout -> end`"),
         ("use: choose", "use: cut", "choose: {", "this graph's level is shot"),
@@ -71,7 +71,7 @@ def test_a_node_without_its_inputs_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_branch_has_a_way_on_when_no_condition_holds(tmp_path: Path) -> None:
-    error = broken(tmp_path, "  - watch -> repair\n", "  - watch -> repair: score < 0.2\n")
+    error = broken(tmp_path, "  - watch -> verify\n", "  - watch -> verify: score < 0.2\n")
     assert "exactly one must have no condition" in str(error)
 
 
@@ -89,7 +89,7 @@ def test_a_story_graph_uses_the_shot_graph_beside_it(tmp_path: Path) -> None:
     graph = load_graph(tmp_path / "film.yaml")
     assert set(graph.texts()) == {"film.yaml", "mine.yaml"}
     (tmp_path / "mine.yaml").write_text(SHOT.replace("use: noise", "use: nose"), encoding="utf-8")
-    with pytest.raises(GraphError, match=r"mine\.yaml:11: .*did you mean `noise`"):
+    with pytest.raises(GraphError, match=r"mine\.yaml:12: .*did you mean `noise`"):
         load_graph(tmp_path / "film.yaml")
 
 

@@ -288,7 +288,7 @@ def test_a_graph_with_its_own_threshold(tmp_path: Path) -> None:
 
 
 def test_a_graph_with_one_take_only(tmp_path: Path) -> None:
-    graph = mine(tmp_path, "{use: repair}", "{use: repair, options: {takes: 1}}")
+    graph = mine(tmp_path, "{use: verify}", "{use: verify, options: {takes: 1}}")
     done = film(SCRIPT, tmp_path / "run", graph=graph, settings=HARD)
     assert [len(shot.takes) for shot in done.shots] == [1, 1, 1]
 
@@ -296,7 +296,7 @@ def test_a_graph_with_one_take_only(tmp_path: Path) -> None:
 def test_a_graph_with_the_critique_cut_out(tmp_path: Path) -> None:
     folder = mine(tmp_path, "use: layout", "use: layout").parent
     text = load_graph("shot").text
-    for gone in ("watch", "repair"):
+    for gone in ("watch", "verify", "route", "specialist", "structure", "at_most: 140"):
         text = "\n".join(line for line in text.splitlines() if gone not in line) + "\n"
     text = text.replace("  - choose -> end", "  - film -> choose\n  - choose -> end")
     (folder / "shot.yaml").write_text(text, encoding="utf-8")
