@@ -34,8 +34,10 @@ GAP = 0.04
 _OVERLAP = 0.3
 """How much of the narrower of two things is covered when one is behind the other."""
 _SIZES = {"small": 0.7, "medium": 1.0, "large": 1.35}
-_LENSES: Mapping[Lens, float] = MappingProxyType({"wide": 0.72, "normal": 1.0, "long": 1.3})
-"""How large things are through a lens."""
+_LENSES: Mapping[Lens, Sequence[float]] = MappingProxyType(
+    {"wide": (0.72,), "normal": (1.0,), "long": (1.3, 1.15, 1.0)}
+)
+"""How large things are through a lens; the later where there is no room for the earlier."""
 _CROWD = (1.0, 1.0, 0.88, 0.78, 0.7)
 _PANS = {"pan left": 0.3, "pan right": -0.3}
 _ZOOMS = {"zoom in": 1.35, "zoom out": 0.75}
@@ -72,8 +74,11 @@ def make_layout(shot: Shot, *, faults: Sequence[str] = (), earlier: Layout | Non
 def _sound(shot: Shot, change: Changes) -> Layout:
     """The layout with as few faults as there can be: things are made smaller until it has none."""
     best: tuple[int, Layout] | None = None
-    for shrink in (1.0, 0.85, 0.7, 0.55):
-        layout = _Staging(shot=shot, scale=shrink, change=change).layout()
+    lenses = _LENSES[shot.lens]
+    tried = [(lens, 1.0) for lens in lenses[:-1]]
+    tried += [(lenses[-1], shrink) for shrink in (1.0, 0.85, 0.7, 0.55)]
+    for lens, shrink in tried:
+        layout = _Staging(shot=shot, scale=shrink, lens=lens, change=change).layout()
         wrong = len(check_layout(layout, shot))
         if best is None or wrong < best[0]:
             best = (wrong, layout)
@@ -125,6 +130,7 @@ class _Thing:
 class _Staging:
     shot: Shot
     scale: float
+    lens: float
     change: Changes
     gap: float = GAP
     things: dict[str, _Thing] = field(init=False)
@@ -132,7 +138,7 @@ class _Staging:
     def __post_init__(self) -> None:
         graph = _painted(self.shot.scene_graph)
         graph = graph.model_copy(update={"events": self.change.timed(graph.events)})
-        self.scale *= _LENSES[self.shot.lens]
+        self.scale *= self.lens
         self.shot = self.shot.model_copy(update={"scene_graph": graph})
         self.aspect = self.shot.size[0] / self.shot.size[1]
         line = GROUND[self.shot.place]
@@ -159,7 +165,7 @@ class _Staging:
         size = _SIZES[entity.size] * more
         high = min((0.3 + 0.2 * min(cut.height if cut else 0.6, 1.5)) * size * scale, 0.72)
         wide = high * shape / self.aspect
-        widest = (0.42 if entity.count == 1 else 0.36) * more * _LENSES[self.shot.lens]
+        widest = (0.42 if entity.count == 1 else 0.36) * more * self.lens
         if wide > widest:
             high, wide = high * widest / wide, widest
         return _Thing(
@@ -331,8 +337,7 @@ class _Staging:
         ids = [part.entity.id for thing in things for part in self._tower(thing)]
         scale = max(self.change.scale.get(id, 1.0) for id in ids)
         gap = max(self.change.gap.get(id, 1.0) for id in ids)
-        lens = _LENSES[self.shot.lens]
-        return scale * (1.15 if gap > 1 else 1.0) * lens
+        return scale * (1.15 if gap > 1 else 1.0) * self.lens
 
     def _convoy(self, things: Sequence[_Thing], way: str) -> list[_Thing]:
         order = self._ordered(things)
