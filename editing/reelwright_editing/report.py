@@ -28,6 +28,7 @@ from reelwright_core.files import write_text
 from reelwright_core.story import FrameSpan, LayoutRound, Shot, Storyboard
 from reelwright_core.takes import Artifact, Continuity, Message, ShotResult, Take
 from reelwright_core.video import open_video, read_video, video_packets, write_video
+from reelwright_editing.calls import calls_of, spent
 from reelwright_editing.pages import environment
 from reelwright_editing.simulated import SimulatedTake, simulated_take
 
@@ -58,6 +59,8 @@ class _FilmedShot:
     """What was simulated for a take, by its number."""
     layout_rounds: Sequence[LayoutRound]
     """The planner's tries at the layout of the first take."""
+    scene_diff: str = ""
+    """The scene graphs of its steps with what was imagined, if anything was."""
 
     def sketch_is_new(self, take: Take) -> bool:
         """Whether no earlier take has the same sketch."""
@@ -107,6 +110,7 @@ def write_report(
         warnings=list(dict.fromkeys([*warnings, *_warnings(takes)])),
         timings=dict(timings or {}),
         messages=messages,
+        calls=spent(calls_of(folder / "events.jsonl")),
         continuity=continuity,
         threshold=cast("Mapping[str, Any]", settings.get("critic") or {}).get("threshold"),
         settings=list(_flat(settings)),
@@ -160,7 +164,13 @@ def _filmed(
             previews=previews,
             simulated=found_simulated,
             layout_rounds=_layout_rounds(run / "shots" / shot.id / "take-1" / "layout-rounds.json"),
+            scene_diff=_text(run / "shots" / shot.id / "take-1" / "scene-graph.diff"),
         )
+
+
+def _text(path: Path) -> str:
+    """What is in `path`; nothing where there is no such file."""
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def _layout_rounds(path: Path) -> list[LayoutRound]:
