@@ -20,9 +20,9 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -289,11 +289,14 @@ def _prompted(given: Any, both: int, frames: int) -> Any:
     if isinstance(given, torch.Tensor):
         halved = both == 2 and given.ndim > 0 and given.shape[0] in (2, 2 * frames)
         return given.chunk(2)[1] if halved else given
-    if isinstance(given, tuple | list):
-        parts: Sequence[Any] = given
-        return type(given)(_prompted(part, both, frames) for part in parts)
+    if isinstance(given, list):
+        return [_prompted(part, both, frames) for part in cast(list[Any], given)]
+    if isinstance(given, tuple):
+        parts = cast(tuple[Any, ...], given)
+        return tuple(_prompted(part, both, frames) for part in parts)
     if isinstance(given, dict):
-        return {name: _prompted(part, both, frames) for name, part in given.items()}
+        named = cast(Mapping[str, Any], given)
+        return {name: _prompted(part, both, frames) for name, part in named.items()}
     return given
 
 

@@ -162,12 +162,12 @@ def test_what_the_prompt_does_not_name_is_put_after_it(folders: dict[str, Path])
 def test_the_layers_are_those_that_lvd_names_where_a_unet_has_them() -> None:
     from diffusers.models.unets.unet_3d_condition import UNet3DConditionModel
 
-    four = {
+    four: dict[str, Any] = {
         "down_block_types": ("CrossAttnDownBlock3D",) * 3 + ("DownBlock3D",),
         "up_block_types": ("UpBlock3D",) + ("CrossAttnUpBlock3D",) * 3,
     }
-    config = {**unet.UNET, "block_out_channels": (8,) * 4, "layers_per_block": 2}
-    whole = UNet3DConditionModel(sample_size=8, **four, **config)
+    config: dict[str, Any] = {**unet.UNET, "block_out_channels": (8,) * 4, "layers_per_block": 2}
+    whole: Any = UNet3DConditionModel(sample_size=8, **four, **config)
     names = {id(module): name for name, module in whole.named_modules()}
     assert [names[id(found)] for found in guidance.attentions(whole)] == [
         f"{half}_blocks.{block}.attentions.{n}.transformer_blocks.0.attn2"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
@@ -38,15 +38,17 @@ def _generator(folder: Path | str, **told: object) -> DiffusionGenerator:
 
 
 @contextmanager
-def _keys(generator: DiffusionGenerator, block: int = -1) -> Iterator[list[torch.Tensor]]:
+def _keys(generator: DiffusionGenerator, block: int = -1) -> Generator[list[torch.Tensor]]:
     """What the last block's self-attention normalises as keys, call by call."""
     pipe: Any = generator.loaded().pipe
     transformer = pipe.transformer
     name = next(n for n in ("blocks", "transformer_blocks") if hasattr(transformer, n))
     seen: list[torch.Tensor] = []
-    handle = getattr(transformer, name)[block].attn1.norm_k.register_forward_pre_hook(
-        lambda module, args: seen.append(args[0].clone())
-    )
+
+    def see(module: Any, args: Any) -> None:
+        seen.append(args[0].clone())
+
+    handle = getattr(transformer, name)[block].attn1.norm_k.register_forward_pre_hook(see)
     try:
         yield seen
     finally:
