@@ -144,10 +144,10 @@ class Clip(Record):
 
 QuestionKind = Literal[
     "presence", "count", "colour", "direction", "path", "order", "relation", "stillness",
-    "smoothness", "physics", "look", "other",
+    "smoothness", "extra", "physics", "look", "other",
 ]  # fmt: skip
-"""`smoothness`: nothing jumps, appears or vanishes; `physics`: it obeys the laws its rules name;
-`look`: an entity looks as in the other shots."""
+"""`smoothness`: nothing jumps, appears or vanishes; `extra`: nothing is there besides what was asked
+for; `physics`: it obeys the laws its rules name; `look`: an entity looks as in the other shots."""
 Blame = Literal["none", "prompt", "layout", "simulation", "generator", "noise"]
 
 
