@@ -78,6 +78,8 @@ class FilmNode(ShotNode):
         sketch: Sketch | None = None
         layout: Layout | None = None
         identities: list[Identity] = []
+        looks: dict[str, str] = {}
+        """Of which of them the sketch has the picture: its sha256, by whose it is."""
         before: Artifact | None = None
         """The clip that this shot continues."""
         repair: Repair | None = None
@@ -125,7 +127,8 @@ class FilmNode(ShotNode):
 
     def _identities(self, inputs: Inputs) -> tuple[list[Identity], list[str]]:
         facts = self._facts()
-        return identities.usable(inputs.identities, facts)
+        sketched = inputs.looks if inputs.noise.shows_sketch else ()
+        return identities.usable(inputs.identities, facts, sketched=sketched)
 
     def _settings(self, inputs: Inputs) -> dict[str, Any]:
         told = self.context.settings.generator
@@ -222,6 +225,11 @@ class FilmNode(ShotNode):
         told = self._control_told(inputs, means) | self._guide_told(inputs, means)
         if inputs.before is not None:
             told["continues"] = {"shot": shot.continues, "clip": inputs.before.sha256}
+        if inputs.looks or shown:
+            told["looks"] = {
+                "sketched": inputs.looks,
+                "shown": identities.digests(shown, self.context.run),
+            }
         start = time.monotonic()
         film = self._windows if self._in_windows(shot) else self._at_once
         film = self._span if _anew(inputs) is not None else film

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -57,8 +58,13 @@ def paint(
     size: tuple[int, int],
     seed: int,
     scenery: Image | None = None,
+    pictures: Mapping[str, Image] = MappingProxyType({}),
 ) -> Painting:
-    """The sketch of `layout` in `place`; `scenery` stands in for the place's own background."""
+    """The sketch of `layout` in `place`; `scenery` stands in for the place's own background.
+
+    `pictures` stand in for the cut-outs of the entities with these ids, uint8 RGBA [height, width,
+    4], each looking where the cut-out of its noun does.
+    """
     width, height = size
     named = {entity.id: entity for entity in entities}
     still = background(place, size=size, seed=seed) if scenery is None else scenery
@@ -67,7 +73,14 @@ def paint(
     labels = np.zeros((layout.frames, height, width), np.uint8)
     extents = np.zeros((layout.frames, len(layout.tracks), 4))
     order = sorted(range(len(layout.tracks)), key=lambda i: (layout.tracks[i].depth, i))
-    tracks = [_Way(layout, track, entity=named[track.entity], size=size) for track in layout.tracks]
+    own = {
+        id: _Own(digest=hashlib.sha256(p.tobytes()).hexdigest(), pixels=p)
+        for id, p in pictures.items()
+    }
+    tracks = [
+        _Way(layout, track, entity=named[track.entity], size=size, own=own.get(track.entity))
+        for track in layout.tracks
+    ]
     ground = GROUND[place] if place in SHADOWS else None
     for f in range(layout.frames):
         if ground is not None:
@@ -114,7 +127,13 @@ class _Way:
     """One thing's picture, and where it is in every frame, in pixels."""
 
     def __init__(
-        self, layout: Layout, track: Track, *, entity: Entity, size: tuple[int, int]
+        self,
+        layout: Layout,
+        track: Track,
+        *,
+        entity: Entity,
+        size: tuple[int, int],
+        own: _Own | None = None,
     ) -> None:
         self.size = size
         cut = cutouts.find(entity.noun) if entity.known else None
@@ -126,6 +145,7 @@ class _Way:
             mirrored=cut is not None
             and track.faces is not None
             and cut.faces not in ("front", track.faces),
+            own=own,
         )
         keys = track.keyframes
         at, frames = [key.frame for key in keys], np.arange(layout.frames)
@@ -211,6 +231,14 @@ def _darken(frame: Image, *, x: float, y: float, radius: float, strength: float)
     frame[y0:y1, x0:x1] = (under * (1 - dark[..., None])).astype(np.uint8)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Own:
+    """A picture from outside the cut-out set."""
+
+    digest: str
+    pixels: Image = field(compare=False)
+
+
 @dataclass(frozen=True, slots=True)
 class _Key:
     """Which picture: what a kept sprite is found by."""
@@ -219,6 +247,7 @@ class _Key:
     colour: Colour | None
     known: bool
     mirrored: bool
+    own: _Own | None = None
 
 
 STEP = 1.25  # each level of a sprite is this much smaller than the one before
@@ -234,7 +263,7 @@ def _level(key: _Key, height: float) -> int:
 
 @lru_cache(maxsize=8192)
 def _sprite(key: _Key, level: int) -> Sprite:
-    picture = cutouts.picture(key.noun, colour=key.colour) if key.known else _shape(key)
+    picture = _unturned(key)
     if key.mirrored:
         picture = picture[:, ::-1]
     seen = picture[..., 3] > 8
@@ -247,6 +276,26 @@ def _sprite(key: _Key, level: int) -> Sprite:
         cut = cv2.resize(cut, (wide, high), interpolation=cv2.INTER_AREA)
     whole = np.floor(cut).astype(np.uint8)  # rounded down: the colour never exceeds its own alpha
     return np.pad(whole, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)))
+
+
+def likeness(entity: Entity) -> Image:
+    """What `entity` is painted as, uint8 RGBA [height, width, 4]: its cut-out or a shape."""
+    cut = cutouts.find(entity.noun) if entity.known else None
+    noun = cut.noun if cut is not None else entity.noun
+    return _unturned(_Key(noun=noun, colour=entity.colour, known=cut is not None, mirrored=False))
+
+
+def _unturned(key: _Key) -> Image:
+    if key.own is not None:
+        return key.own.pixels
+    return cutouts.picture(key.noun, colour=key.colour) if key.known else _shape(key)
+
+
+def outline(noun: str, *, known: bool) -> NDArray[np.bool_]:
+    """Where the picture of `noun` is opaque, [height, width], as it is painted unturned."""
+    cut = cutouts.find(noun) if known else None
+    key = _Key(noun=noun, colour=None, known=cut is not None, mirrored=False)
+    return _sprite(key, 0)[..., 3] > 127
 
 
 def _shape(key: _Key) -> Image:

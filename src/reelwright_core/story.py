@@ -399,6 +399,8 @@ class Identity(Record):
     references: list[Beside] = []
     """Pictures: PNG, JPEG or WebP."""
     loras: list[LoraFile] = []
+    shots: list[ShotId] = []
+    """The consistency group: the shots that share this look; none is all that have it."""
 
 
 class Scene(Record):
@@ -535,6 +537,9 @@ class Storyboard(Stored):
                     f"`identities`: no entity and no place is called {identity.of!r}; "
                     f"there are: {', '.join(sorted(known))}"
                 )
+            for id in identity.shots:
+                if id not in {shot.id for shot in self.shots}:
+                    raise ValueError(f"`identities` of {identity.of!r}: there is no shot {id!r}")
         return self
 
     def left_out(self) -> Iterator[LeftOut]:
