@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reelwright import cli
-from reelwright.evaluating import as_text, evaluate
+from reelwright.evaluating import evaluate
 from reelwright_agents.offline import OfflinePlanner
 from reelwright_agents.planner import Picture, Script
 from reelwright_core.errors import FormulaError, InputError
@@ -20,6 +20,7 @@ from reelwright_core.video import write_video
 from reelwright_graphs.run import film
 from reelwright_metrics.logic.formula import parse
 from reelwright_metrics.logic.solver import probability
+from reelwright_metrics.logic.telling import as_text
 from reelwright_simulators.painter import paint
 
 PROMPT = "A dog runs to the left, then a blue ball falls."

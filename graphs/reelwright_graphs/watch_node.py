@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
+from reelwright_core.errors import FormulaError
+from reelwright_core.files import write_json, write_text
 from reelwright_core.records import Record
 from reelwright_core.settings import Watcher
 from reelwright_core.story import Layout, Shot
-from reelwright_core.takes import Clip, Critique, Sketch
+from reelwright_core.takes import Artifact, Clip, Critique, Sketch
 from reelwright_core.video import Frames, read_video
+from reelwright_graphs.crew import Critic
 from reelwright_graphs.refusals import refusals
 from reelwright_graphs.shot_node import ShotNode, told
 
@@ -26,7 +29,8 @@ class WatchNode(ShotNode):
         """A take with at least this score passes; none takes the setting `critic.threshold`."""
         critic: Watcher | None = None
         """`offline` measures the pixels, `openai` shows frames to a vision model, `logic` decides a
-        temporal formula on what was measured, `logic-openai` on what a vision model saw."""
+        temporal formula on what was measured, `logic-openai` on what a vision model saw;
+        `captions` and `captions-openai` put what is seen into words and compare those."""
 
     class Inputs(Record):
         shot: Shot
@@ -39,6 +43,8 @@ class WatchNode(ShotNode):
         critique: Critique
         score: float
         passed: bool
+        papers: list[Artifact] = []
+        """Of a temporal formula: its table, in words and as data, and its automaton."""
 
     def _threshold(self) -> float:
         asked = self.options.threshold
@@ -66,8 +72,9 @@ class WatchNode(ShotNode):
         critic = self.context.crew.critic(self.options.critic)
         frames = read_video(store.path(inputs.clip.video))
         background = _read_png(store.path(sketch.background)) if sketch else None
-        critique = critic.watch(shot, inputs.layout, frames, background=background)
-        if sketch is not None and not critique.passed(self._threshold()):
+        critique, papers = self._watched(critic, inputs, frames, background)
+        words = critique.critic == "captions"
+        if sketch is not None and not words and not critique.passed(self._threshold()):
             # The same questions must be asked of the sketch, and no model is needed to see it.
             logical = critique.critic == "logic"
             measuring = self.context.crew.critic("logic" if logical else "offline")
@@ -77,7 +84,34 @@ class WatchNode(ShotNode):
             if sketch.simulation is not None and critique.blame == "layout":
                 critique = critique.model_copy(update={"blame": "simulation"})
         passed = critique.passed(self._threshold()) and not self._refused(inputs)
-        return self.Outputs(critique=critique, score=critique.score, passed=passed)
+        return self.Outputs(critique=critique, score=critique.score, passed=passed, papers=papers)
+
+    def _watched(
+        self, critic: Critic, inputs: Inputs, frames: Frames, background: Frames | None
+    ) -> tuple[Critique, list[Artifact]]:
+        """The critique; of a formula also its table, as words and data, and its automaton."""
+        from reelwright_metrics.logic.critic import LogicCritic, critique
+        from reelwright_metrics.logic.monitor import automaton
+        from reelwright_metrics.logic.telling import as_text, told
+
+        shot, layout = inputs.shot, inputs.layout
+        if not isinstance(critic, LogicCritic):
+            return critic.watch(shot, layout, frames, background=background), []
+        found = critic.examine(shot, layout, frames, background=background)
+        data = told(found)
+        papers: list[Artifact] = []
+        try:
+            made = automaton(found.specification.formula)
+            data |= {"automaton": "automaton.dot", "states": len(made.says)}
+            papers.append(
+                self.keep(inputs, "automaton.dot", lambda path: write_text(path, made.dot()))
+            )
+        except FormulaError as error:  # the solver needs none: it takes the formula apart
+            data["no automaton"] = str(error)
+        words = as_text(data) + "\n"
+        papers.append(self.keep(inputs, "logic.json", lambda path: write_json(path, data)))
+        papers.append(self.keep(inputs, "logic.txt", lambda path: write_text(path, words)))
+        return critique(found), papers
 
 
 def _read_png(path: Path) -> Frames:

@@ -339,8 +339,8 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Says how probable it is that a clip shows what it should, and when what fails."""
-    from reelwright.evaluating import as_text
     from reelwright.evaluating import evaluate as examine
+    from reelwright_metrics.logic.telling import as_text
 
     data = examine(
         clip, prompt=prompt, spec=spec, shot=shot, automaton_file=automaton,

@@ -19,9 +19,10 @@ from reelwright_core.story import Layout, SceneGraph, Shot
 from reelwright_core.storyboards import read_storyboard
 from reelwright_core.video import Frames, read_video, video_facts
 from reelwright_graphs.crew import Crew
-from reelwright_metrics.logic.critic import Examination, LogicCritic
+from reelwright_metrics.logic.critic import LogicCritic
 from reelwright_metrics.logic.formula import parse
 from reelwright_metrics.logic.monitor import automaton
+from reelwright_metrics.logic.telling import told
 
 
 def evaluate(
@@ -59,7 +60,7 @@ def evaluate(
     found = critic.examine(
         planned, layout, read_video(clip), background=_background(clip), asked=asked
     )
-    data = _data(found, clip)
+    data = {"clip": str(clip), **told(found)}
     if automaton_file is not None:
         made = automaton(found.specification.formula)
         text = made.dot() if automaton_file.suffix == ".dot" else json.dumps(made.data(), indent=1)
@@ -137,65 +138,3 @@ def _background(clip: Path) -> Frames | None:
         return None
     with Image.open(file) as picture:
         return np.asarray(picture.convert("RGB"))
-
-
-def _data(found: Examination, clip: Path) -> dict[str, Any]:
-    spec, observed, whole = found.specification, found.observed, found.verdict
-    return {
-        "clip": str(clip),
-        "formula": str(spec.formula),
-        "probability": whole.probability,
-        "windows": [[span.first, span.last] for span in observed.windows],
-        "propositions": [
-            {
-                "name": each.name,
-                "kind": each.kind,
-                "entity": each.entity,
-                "probabilities": observed.table[each.name],
-                "if_right": whole.mended.get(each.name),
-            }
-            for each in spec.propositions
-        ],
-        "parts": [
-            {"formula": str(each.formula), "probability": each.probability} for each in found.parts
-        ],
-        "failed": whole.failed.round(6).tolist(),
-        "succeeded": whole.succeeded.round(6).tolist(),
-        "weakest": whole.weakest,
-        "weakest_frames": [[span.first, span.last] for span in found.spans],
-        "first_failing": None
-        if found.first_failing is None
-        else [found.first_failing.first, found.first_failing.last],
-        "keep_until": found.keep_until,
-    }
-
-
-def as_text(data: Mapping[str, Any]) -> str:
-    """What `evaluate` returns, for people: formula, table, probability and blame."""
-    lines = [f"formula: {data['formula']}", ""]
-    heads = [_span(span) for span in data["windows"]]
-    names = [each["name"] for each in data["propositions"]]
-    wide = max([len("probability in frames"), *map(len, names)])
-    lines.append(f"{'probability in frames':{wide}}  " + " ".join(f"{h:>7}" for h in heads))
-    for each in data["propositions"]:
-        cells = " ".join(f"{p:7.3f}" for p in each["probabilities"])
-        lines.append(f"{each['name']:{wide}}  {cells}")
-    for name in ("failed", "succeeded"):
-        cells = " ".join(f"{p:7.3f}" for p in data[name])
-        lines.append(f"{name + ' for good':{wide}}  {cells}")
-    lines.append("")
-    lines += [f"{each['probability']:7.4f}  {each['formula']}" for each in data["parts"]]
-    lines += ["", f"probability: {data['probability']:.4f}"]
-    if data["weakest"] is not None:
-        right = next(p["if_right"] for p in data["propositions"] if p["name"] == data["weakest"])
-        spans = " and ".join(_span(span) for span in data["weakest_frames"])
-        lines.append(f"weakest: {data['weakest']}, frames {spans}; were it right: {right:.4f}")
-        if data["first_failing"] is not None:
-            lines.append(f"lost in frames {_span(data['first_failing'])}")
-    if "automaton" in data:
-        lines.append(f"automaton: {data['automaton']}, {data['states']} states")
-    return "\n".join(lines)
-
-
-def _span(span: list[int]) -> str:
-    return f"{span[0]}-{span[1]}"
