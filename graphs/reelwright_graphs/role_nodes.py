@@ -81,6 +81,7 @@ class RoleNode(Node):
         spoken = self.by_rules(board, users)
         board = spoken.board
         if board != given:
+            context.crew.gate().storyboard(board)
             identities.check(board, context.run)
             write_board(context.run, board, users=users)
         say_messages(context, [*said, *spoken.messages])
