@@ -7,11 +7,12 @@ dialogue; so what a language model left out is found without asking another.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from reelwright_agents.account import letters
 from reelwright_agents.screenplay import Block, Piece, sentence_pieces
 
 
@@ -60,21 +61,26 @@ class Proof:
 
 def proof(blocks: Sequence[Block], claims: Sequence[Claim]) -> Proof:
     """What became of `blocks` in the shots that say `claims`."""
-    found = Proof()
     seen = _Words([claim.text for claim in claims])
     heard = _Words([" ".join(claim.spoken) for claim in claims])
     alone = _alone(blocks)
+    wanted: list[tuple[Piece, bool]] = []
     for block in blocks:
         if block.kind in ("text", "prompt"):
-            for sentence in sentence_pieces(block.piece):
-                shots = seen.find(sentence.text)
-                numbers = sentence.numbers()
-                named = [i for i, c in enumerate(claims) if set(numbers) & set(c.lines)]
-                if shots is None and all(number in alone for number in numbers):
-                    shots = named
-                _put(found, sentence, shots, spoken=False)
+            wanted += [(sentence, False) for sentence in sentence_pieces(block.piece)]
         elif block.kind == "dialogue":
-            _put(found, block.piece, heard.find(block.text), spoken=True)
+            wanted.append((block.piece, True))
+    shots: dict[int, list[int] | None] = {}
+    # Long ones first: `O!` must not be found in the middle of `But stay, O spite!`.
+    for index in sorted(range(len(wanted)), key=lambda at: -len(wanted[at][0].text)):
+        piece, spoken = wanted[index]
+        shots[index] = (heard if spoken else seen).find(piece.text)
+        numbers = piece.numbers()
+        if shots[index] is None and not spoken and alone.issuperset(numbers):
+            shots[index] = [i for i, c in enumerate(claims) if not set(numbers).isdisjoint(c.lines)]
+    found = Proof()
+    for index, (piece, spoken) in enumerate(wanted):
+        _put(found, piece, shots[index], spoken=spoken)
     return found
 
 
@@ -89,7 +95,7 @@ def _alone(blocks: Sequence[Block]) -> set[int]:
 
 
 def _put(found: Proof, piece: Piece, shots: Sequence[int] | None, *, spoken: bool) -> None:
-    if not letters(piece.text):
+    if not _tokens(piece.text):
         return
     if not shots:
         found.lost.append((piece, spoken))
@@ -100,32 +106,34 @@ def _put(found: Proof, piece: Piece, shots: Sequence[int] | None, *, spoken: boo
 
 
 class _Words:
-    """The words of several shots in one row, each letter used once."""
+    """The words of several shots in one row, each used once."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        folded = [letters(text) for text in texts]
-        self._row = "".join(folded)
-        self._owner = [index for index, text in enumerate(folded) for _ in text]
-        self._used: set[int] = set()
-        self._cursor = 0
+        told = [_tokens(text) for text in texts]
+        self._row = [word for words in told for word in words]
+        self._owner = [index for index, words in enumerate(told) for _ in words]
+        self._free = [True] * len(self._row)
+        self._places: dict[str, list[int]] = {}
+        for at, word in enumerate(self._row):
+            self._places.setdefault(word, []).append(at)
 
     def find(self, text: str) -> list[int] | None:
         """The shots that hold `text`, which is not found there again; none is no shot."""
-        wanted = letters(text)
-        at = self._free(wanted, self._cursor)
-        at = self._free(wanted, 0) if at is None else at
-        if at is None or not wanted:
-            return None
-        end = at + len(wanted)
-        self._used.update(range(at, end))
-        self._cursor = end
-        return list(dict.fromkeys(self._owner[at:end]))
+        wanted = _tokens(text)
+        for at in self._places.get(wanted[0], ()) if wanted else ():
+            end = at + len(wanted)
+            if self._row[at:end] == wanted and all(self._free[at:end]):
+                self._free[at:end] = [False] * len(wanted)
+                return list(dict.fromkeys(self._owner[at:end]))
+        return None
 
-    def _free(self, wanted: str, start: int) -> int | None:
-        at = self._row.find(wanted, start)
-        while at >= 0 and (at in self._used or at + len(wanted) - 1 in self._used):
-            at = self._row.find(wanted, at + 1)
-        return at if at >= 0 else None
+
+_TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0e7f]|[^\W_]+")
+
+
+def _tokens(text: str) -> list[str]:
+    """The words of `text` for comparing; signs of scripts that part no words, one by one."""
+    return _TOKEN.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
 def _short(text: str) -> str:

@@ -54,10 +54,10 @@ def _lines(lines: Sequence[ScriptLine], storyboard: Storyboard) -> Iterator[str]
         if line.kind not in FILMED or not line.shots:
             continue
         told = [shots[id] for id in line.shots]
-        words = {w for shot in told for w in _words(shot.text)}
-        words |= {w for shot in told for spoken in shot.dialogue for w in _words(spoken.text)}
-        absent = [word for word in _words(line.text) if word not in words]
-        if len(absent) == len(_words(line.text)) > 0:
+        told_words = {w for shot in told for w in _words(shot.text)}
+        told_words |= {w for shot in told for spoken in shot.dialogue for w in _words(spoken.text)}
+        loud = [word for word in _words(line.text) if word not in words.FUNCTION_WORDS]
+        if loud and not told_words.intersection(loud):
             yield f"line {line.line} is said to be in {', '.join(line.shots)}, and no word of it is"
 
 

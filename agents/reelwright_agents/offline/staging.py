@@ -241,9 +241,9 @@ class Stage:
         if self.drafts and not self.fresh:
             last = self.drafts[-1]
             if self._too_long([*last.dialogue, line]) and last.dialogue:
-                seen, place = last.seen, last.place
-                last = self._open(block.scene, place)
-                last.seen = list(seen)
+                before, last = last, self._open(block.scene, last.place)
+                last.seen = list(before.seen)
+                last.relations = [r for r in before.relations if r[1] not in ("follows", "meets")]
             last.dialogue.append(line)
             last.lines += block.piece.numbers()
             return
