@@ -37,6 +37,19 @@ class Request:
         return str(form.get("type", "plain"))
 
     @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of the answer, wherever a request of its kind carries it."""
+        form = cast(dict[str, Any], self.body.get("response_format", {}))
+        if self.step == "tool":
+            return self.body["tools"][0]["function"]["parameters"]
+        if self.step == "json_schema":
+            return form["json_schema"]["schema"]
+        if "schema" in form:
+            return form["schema"]
+        text = self.text.split("JSON schema:\n", 1)[1]
+        return json.JSONDecoder().raw_decode(text)[0]
+
+    @property
     def text(self) -> str:
         """All the words of all messages."""
         found: list[str] = []
@@ -117,6 +130,32 @@ def called(data: object, *, function: str = "answer") -> Scripted:
 def fenced(data: object) -> Scripted:
     """`data` as JSON in a Markdown fence with prose around it."""
     return said(f"Sure! Here it is:\n\n```json\n{json.dumps(data, indent=1)}\n```\nEnjoy.")
+
+
+def fitting(schema: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
+    """Data that fits a strict schema, for tests that care little what is said.
+
+    A key has its value in `known`; else the first choice, one of each list, `a thing`, 1 or 0.5.
+    """
+    definitions = cast(Mapping[str, Any], schema.get("$defs", {}))
+
+    def fill(node: Mapping[str, Any], name: str) -> Any:
+        if name in known:
+            return known[name]
+        if "$ref" in node:
+            return fill(definitions[node["$ref"].rsplit("/", 1)[1]], name)
+        if "anyOf" in node:
+            return fill(node["anyOf"][0], name)
+        if "enum" in node or "const" in node:
+            return node["enum"][0] if "enum" in node else node["const"]
+        if node.get("type") == "object":
+            return {key: fill(part, key) for key, part in node["properties"].items()}
+        if node.get("type") == "array":
+            return [fill(node["items"], "")]
+        plain = {"string": "a thing", "integer": 1, "number": 0.5, "boolean": False}
+        return plain.get(str(node.get("type")))
+
+    return fill(schema, "")
 
 
 def truncated(data: object) -> Scripted:
