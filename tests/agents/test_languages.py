@@ -113,7 +113,7 @@ def test_a_line_lost_in_japanese_is_found() -> None:
         body = body.replace(b"\\\\u72ac\\\\u304c\\\\u4e8c\\\\u5339", b"")
         return Scripted(body=body)
 
-    with pytest.raises(EndpointError, match="line 10 .* in no shot: 'それから犬が二匹跳ぶ。'"):
+    with pytest.raises(EndpointError, match=r"line 10 .* in no shot: 'それから犬が二匹跳ぶ。'"):
         planned(script_in("ja"), lossy)
 
 
@@ -160,6 +160,6 @@ def test_english_is_english_whatever_is_said_in_it() -> None:
         "Zork flurbs.", "!!!", "Anna & Otto run; the dog is on a road.",
     ):  # fmt: skip
         assert language_of(text) == "en", text
-    spoken = "EXT. MEADOW - DAY\n\nA dog jumps.\n\nHANS\nWo ist der Hund? Ich bin nicht in dem Haus!"
+    spoken = "EXT. MEADOW - DAY\n\nA dog jumps.\n\nHANS\nWo ist der Hund? Ich bin nicht da!"
     board = OfflinePlanner().storyboard(read_script(spoken), picture=Picture())
     assert board.shots[0].dialogue[0].text.startswith("Wo ist der Hund?")
