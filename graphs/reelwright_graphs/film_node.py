@@ -208,7 +208,7 @@ class FilmNode(ShotNode):
             noise=means.noise,
         )  # fmt: skip
         shown, left_out = self._identities(inputs)
-        self._warned(inputs, left_out)
+        notes = self._warned(inputs, [*left_out, *self._unused(means)])
         if shown:
             request = replace(
                 request,
@@ -222,7 +222,7 @@ class FilmNode(ShotNode):
             request = replace(request, control=self._control(inputs, means.control, request.labels))
         if means.boxes is not None:
             request = replace(request, guide=means.boxes)
-        told = self._control_told(inputs, means) | self._guide_told(inputs, means)
+        told = self._control_told(inputs, means) | _guide_told(means)
         if inputs.before is not None:
             told["continues"] = {"shot": shot.continues, "clip": inputs.before.sha256}
         if inputs.looks or shown:
@@ -237,6 +237,7 @@ class FilmNode(ShotNode):
         video, provenance = film(inputs, request, seen)
         clip = Clip(video=video, frames=shot.frames, fps=shot.fps, size=shot.size)
         seconds = round(time.monotonic() - start, 3)
+        told["warnings"] = [*notes, *provenance.get("warnings", [])]
         return self.Outputs(clip=clip, provenance={**provenance, **told, "seconds": seconds})
 
     def _control(self, inputs: Inputs, kind: SketchControl, labels: Frames | None) -> Control:
@@ -262,26 +263,19 @@ class FilmNode(ShotNode):
             layered = asked == "depth" and not (inputs.sketch and inputs.sketch.depth)
             used = "layered depth" if layered else asked
             return {"control": {"asked": asked, "used": used}}
-        noise = means.noise
-        used = "structured noise" if noise.shows_sketch else "nothing"
-        self._warned(inputs, [f"`control: {asked}` is not used: {means.why}; {_instead(noise)}"])
-        return {"control": {"asked": asked, "used": used, "why": means.why, "level": noise.level}}
+        return {"control": {"asked": asked, "why": means.why, **_used(means.noise)}}
 
-    def _guide_told(self, inputs: Inputs, means: _Means) -> dict[str, Any]:
-        """What the provenance says of guidance that was asked for and is not there."""
-        if means.unguided is None:
-            return {}
-        noise = means.noise
-        used = "structured noise" if noise.shows_sketch else "nothing"
-        self._warned(
-            inputs,
-            [f"`guide: {{by: boxes}}` is not used: {means.unguided}; {_instead(noise)}"],
-        )
-        return {
-            "guide": {
-                "asked": "boxes", "used": used, "why": means.unguided, "level": noise.level,
-            }
-        }  # fmt: skip
+    def _unused(self, means: _Means) -> list[str]:
+        """What this graph asks for and the model cannot do, and what is done instead."""
+        asked = {
+            f"control: {self.options.control}": means.why,
+            "guide: {by: boxes}": means.unguided,
+        }
+        return [
+            f"`{what}` is not used: {why}; {_instead(means.noise)}"
+            for what, why in asked.items()
+            if why is not None
+        ]
 
     def _facts(self) -> Facts:
         return self.context.crew.generator(self.options.model).facts()
@@ -419,6 +413,19 @@ def _anew(inputs: FilmNode.Inputs) -> _Anew | None:
         return None
     take = next(take for take in inputs.takes if take.number == repair.of)
     return _Anew(span=repair.span, take=take)
+
+
+def _guide_told(means: _Means) -> dict[str, Any]:
+    """What the provenance says of guidance that was asked for and is not there."""
+    if means.unguided is None:
+        return {}
+    return {"guide": {"asked": "boxes", "why": means.unguided, **_used(means.noise)}}
+
+
+def _used(noise: NoisePlan) -> dict[str, Any]:
+    """What shows the model its sketch instead."""
+    used = "structured noise" if noise.shows_sketch else "nothing"
+    return {"used": used, "level": noise.level}
 
 
 def _instead(noise: NoisePlan) -> str:
