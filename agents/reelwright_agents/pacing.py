@@ -38,7 +38,9 @@ def seconds_needed(
 
     In a step, things happen at the same time: the slowest counts. Speech goes on beside them.
     """
-    acted = sum(max((SECONDS[one] for one in step), default=Fraction(0)) for step in steps)
+    acted = sum(
+        (max((SECONDS[one] for one in step), default=Fraction(0)) for step in steps), Fraction(0)
+    )
     return max(EMPTY if empty else SHORTEST, acted, speech(dialogue))
 
 
