@@ -54,6 +54,17 @@ def test_plan_writes_a_storyboard_and_a_sheet_and_keeps_what_is_there(
     assert filmed.returncode == 0, filmed.stderr
 
 
+def test_plan_prints_scene_graphs_by_step_before_and_after_enrichment(
+    tmp_path: Path, script: Path
+) -> None:
+    told = reelwright("plan", script.name, "--enrich", cwd=tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert "    0-16  red-car moves right" in told.stdout
+    assert "    red-car is red" in told.stdout
+    assert "  + red-car faces right" in told.stdout
+    assert "predicate: faces" in (tmp_path / "storyboard.yaml").read_text()
+
+
 def test_dry_run_says_what_it_would_take_and_makes_nothing(tmp_path: Path, script: Path) -> None:
     told = reelwright("film", script.name, "--dry-run", "--set", "takes.max=2", cwd=tmp_path)
     assert told.returncode == 0, told.stderr

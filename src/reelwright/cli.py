@@ -103,14 +103,18 @@ def plan(
     set_: Set = None,
     seed: Seed = 0,
     force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
+    enrich: Annotated[
+        bool, typer.Option("--enrich", help="Imagine what else holds in each step (Dysen).")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Makes an editable storyboard and a contact sheet of it; films nothing."""
     from reelwright.planning import plan_script
 
     plan_script(
-        script, out=out, settings=_settings(set_), seed=seed, force=force, as_json=as_json
-    )
+        script, out=out, settings=_settings(set_), seed=seed, force=force, enrich=enrich,
+        as_json=as_json,
+    )  # fmt: skip
 
 
 @app.command()

@@ -26,13 +26,16 @@ def plan_script(
     settings: Mapping[str, Any],
     seed: int,
     force: bool,
+    enrich: bool = False,
     as_json: bool = False,
 ) -> None:
     """Writes the storyboard of `script` to `out` and a contact sheet of its sketches beside it.
 
     Prints its shots, and a table of what became of every line of the script; or all of that as
-    one JSON object.
+    one JSON object. With `enrich` the scene graphs are enriched, and each is printed by its time
+    steps, with a `+` before what was imagined.
     """
+    from reelwright_agents import enrichment
     from reelwright_agents.account import table, tally
     from reelwright_agents.reading import read_script
     from reelwright_editing.contact_sheet import contact_sheet
@@ -43,6 +46,13 @@ def plan_script(
     read = read_script(script)
     crew.gate().script(read.text, name=read.name)
     storyboard = crew.planner().storyboard(read, picture=crew.picture())
+    found: dict[str, enrichment.Enrichment] = {}
+    if enrich:
+        found = {
+            shot.id: enrichment.enrich(shot, crew.imagination()) for shot in storyboard.shots
+        }
+        shots = [enrichment.enriched(shot, found[shot.id]) for shot in storyboard.shots]
+        storyboard = Storyboard(story=storyboard.story, shots=shots)
     crew.gate().storyboard(storyboard)
     sheet = out.with_name(f"{out.stem}-sheet.png")
     with storage_errors(out):
@@ -60,11 +70,14 @@ def plan_script(
             "shots": [shot.data() for shot in storyboard.shots],
             "scenes": [scene.data() for scene in storyboard.story.scenes],
             "coverage": [line.data() for line in coverage],
+            **({"steps": {id: each.data() for id, each in found.items()}} if enrich else {}),
         }
         print(json.dumps(told, ensure_ascii=False))
         return
     for shot in storyboard.shots:
         print(f"{shot.id}  {float(shot.seconds):.1f} s  {shot.prompt}")
+        if enrich:
+            print(enrichment.diff(found[shot.id]))
     print(f"\n{table(coverage)}\n{tally(coverage)}\n")
     for left in storyboard.left_out():
         print(f"not filmed: {left.word}: {left.why}", file=sys.stderr)
