@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -127,7 +127,8 @@ def test_event_keys_move_no_box_and_turn_only_what_looks_nowhere(tmp_path: Path)
             },
         }
     )  # fmt: skip
-    for faces, expected in ((None, "left"), ("right", "right")):
+    tries: list[tuple[Literal["right"] | None, str]] = [(None, "left"), ("right", "right")]
+    for faces, expected in tries:
         layout = Layout(
             frames=17, tracks=[Track(entity="dog", keyframes=[first, last], faces=faces)]
         )
