@@ -93,7 +93,10 @@ def test_review_says_how_to_go_on(tmp_path: Path, script: Path) -> None:
 
 def test_graphs_are_listed_shown_checked_and_drawn(tmp_path: Path) -> None:
     listed = reelwright("graph", "list", cwd=tmp_path)
-    assert {line.split()[0] for line in listed.stdout.splitlines()} >= {"story", "shot", "plain"}
+    lines = {line.split()[0]: line for line in listed.stdout.splitlines()}
+    assert set(lines) >= {"story", "shot", "plain"}
+    assert "Make Your Dream A Vlog (arXiv 2401.09414); needs nothing" in lines["vlogger"]
+    assert "for each shot: " in lines["shot"]
     shown = reelwright("graph", "show", "shot", cwd=tmp_path)
     (tmp_path / "mine.yaml").write_text(shown.stdout)
     checked = reelwright("graph", "check", "mine.yaml", cwd=tmp_path)

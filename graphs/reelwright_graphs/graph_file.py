@@ -68,6 +68,18 @@ class GraphFile:
     text: str
     file: str
 
+    @property
+    def gist(self) -> str:
+        """The first sentence of `about`."""
+        return _sentences(self.about)[0].rstrip(".")
+
+    @property
+    def needs(self) -> str:
+        """What `about` says that it needs, up to a colon or semicolon; empty if nothing says so."""
+        said = [one for one in _sentences(self.about) if re.match(r"(It )?[Nn]eeds ", one)]
+        first = re.split("[;:]", said[0])[0] if said else ""
+        return re.sub(r"^(It )?[Nn]eeds ", "needs ", first).rstrip(".")
+
     def leaving(self, source: str) -> list[Edge]:
         """The edges that leave `source`, in the file's order."""
         return [edge for edge in self.edges if edge.source == source]
@@ -79,6 +91,10 @@ class GraphFile:
             if node.each is not None:
                 texts |= node.each.texts()
         return texts
+
+
+def _sentences(text: str) -> list[str]:
+    return re.split(r"(?<=[.])\s+(?=[A-Z])", " ".join(text.split()))
 
 
 def library() -> list[str]:

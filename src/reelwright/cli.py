@@ -259,11 +259,13 @@ def bench(
 
 @graphs.command("list")
 def graph_list() -> None:
-    """Names the graphs that come with Reelwright."""
+    """Names the graphs that come with Reelwright, what each is, and what it needs."""
     from reelwright_graphs.graph_file import library, load_graph
 
-    for name in library():
-        print(f"{name:12}  {load_graph(name).about.split('. ')[0].rstrip('.')}")
+    every = {name: load_graph(name) for name in library()}
+    for name, graph in sorted(every.items(), key=lambda item: item[1].level == "shot"):
+        of = "for each shot: " if graph.level == "shot" else ""
+        print(f"{name:22}{of}{graph.gist}" + (f"; {graph.needs}" if graph.needs else ""))
 
 
 @graphs.command("show")

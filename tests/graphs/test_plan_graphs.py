@@ -117,9 +117,7 @@ def test_entities_of_one_group_share_the_picture_and_others_do_not(tmp_path: Pat
     story = board.story.model_copy(update={"identities": kept})
     write_storyboard(out / "storyboard.yaml", board.model_copy(update={"story": story}))
     green(out / "looks/red-car.png")
-    assert resumed(out) == set(cars)  # the others are painted from the cut-out set again
-    assert "red-car" in provenance(out, cars[0])["looks"]["sketched"]
-    assert "red-car" not in provenance(out, cars[1]).get("looks", {}).get("sketched", {})
+    assert resumed(out) == {cars[0]}  # the others look as the cut-out set has it, as before
     assert greenness(out, cars[0]) > 0.02
     assert greenness(out, cars[1]) < 0.005
 
