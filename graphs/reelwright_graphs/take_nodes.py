@@ -139,7 +139,7 @@ class RepairNode(ClosingNode):
 
         settings, options = self.context.settings, self.options
         takes = self.closed(inputs)
-        repair = self._after_refusal(inputs.shot.id, takes) or refine(
+        repair = refine(
             inputs.shot,
             takes,
             threshold=settings.critic.threshold if options.threshold is None else options.threshold,
@@ -166,16 +166,6 @@ class RepairNode(ClosingNode):
             layout=repair.layout or inputs.layout,
             repair=repair,
         )
-
-    def _after_refusal(self, shot: str, takes: list[Take]) -> Repair | None:
-        """Another seed for a take that the safety gate refused, while there are takes left."""
-        from reelwright_agents.refiner import new_seed
-
-        limit = self.options.takes or self.context.settings.takes.max
-        if not is_refused(takes[-1]) or len(takes) >= limit:
-            return None
-        why = "; ".join(takes[-1].provenance["refused"])
-        return Repair(why=f"the safety gate refused the take: {why}", seed=new_seed(takes))
 
     def _passes(self, inputs: Closing, prompt: str) -> bool:
         """Whether the safety gate lets a new prompt through; told where it does not."""

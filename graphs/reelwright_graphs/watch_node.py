@@ -12,7 +12,7 @@ from reelwright_core.files import write_json, write_text
 from reelwright_core.records import Record
 from reelwright_core.settings import Watcher
 from reelwright_core.story import Layout, Shot
-from reelwright_core.takes import Artifact, Clip, Critique, Sketch
+from reelwright_core.takes import Artifact, Clip, Critique, Question, Sketch
 from reelwright_core.video import Frames, read_video
 from reelwright_graphs.crew import Critic
 from reelwright_graphs.refusals import refusals
@@ -83,7 +83,9 @@ class WatchNode(ShotNode):
             critique = with_blame(critique, seen)
             if sketch.simulation is not None and critique.blame == "layout":
                 critique = critique.model_copy(update={"blame": "simulation"})
-        passed = critique.passed(self._threshold()) and not self._refused(inputs)
+        if refused := self._refused(inputs):
+            critique = _with_refusal(critique, refused)
+        passed = critique.passed(self._threshold())
         return self.Outputs(critique=critique, score=critique.score, passed=passed, papers=papers)
 
     def _watched(
@@ -112,6 +114,16 @@ class WatchNode(ShotNode):
         papers.append(self.keep(inputs, "logic.json", lambda path: write_json(path, data)))
         papers.append(self.keep(inputs, "logic.txt", lambda path: write_text(path, words)))
         return critique(found), papers
+
+
+def _with_refusal(critique: Critique, refused: list[str]) -> Critique:
+    """A take that the safety gate refuses is the worst that there is, whatever it shows besides."""
+    asked = Question(
+        kind="other", text="Does the safety gate let it through?", score=0.0, passed=False,
+        expected="yes", seen="; ".join(refused),
+    )  # fmt: skip
+    told = {"questions": [*critique.questions, asked], "score": 0.0, "blame": "generator"}
+    return critique.model_copy(update=told)
 
 
 def _read_png(path: Path) -> Frames:

@@ -41,7 +41,7 @@ class Gate:
         return self._decided(found, f"{name} is refused")
 
     def storyboard(self, board: Storyboard) -> list[Finding]:
-        """What is let through of a plan, alone and in the order of its shots; else `RefusedError`."""
+        """What is let through of a plan, shot by shot and in their order; else `RefusedError`."""
         words = [(shot.id, _words(shot)) for shot in board.shots]
         # Apart from the words: a sequence that both tell is not to be told twice.
         prompts = [(shot.id, _prompts(shot)) for shot in board.shots]

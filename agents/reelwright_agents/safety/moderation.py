@@ -43,7 +43,7 @@ class _Answer(BaseModel):
 
 
 class Moderation:
-    """Asks the endpoint of the settings about texts; `EndpointError` whenever it does not answer."""
+    """Asks the settings' endpoint about texts; `EndpointError` whenever it does not answer."""
 
     def __init__(self, endpoint: Endpoint, *, model: str):
         self.model = model
@@ -91,8 +91,8 @@ class Moderation:
 
     def _failed(self, how: str) -> EndpointError:
         return EndpointError(
-            f"safety: the moderation `{self.model}` at {self.address} {how}; nothing is let through "
-            "unchecked: see to the endpoint, or unset `safety.moderation` to use the built-in "
+            f"safety: the moderation `{self.model}` at {self.address} {how}; nothing is let "
+            "through unchecked: see to the endpoint, or unset `safety.moderation` to use the built-in "
             "rules alone"
         )
 

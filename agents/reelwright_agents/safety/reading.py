@@ -10,7 +10,7 @@ from itertools import product
 _ENDS = re.compile(r"[.!?;:]+(?=[\s\"'”’)\]]|$)|[。！？；]|\n\s*\n|\n(?=\s*[^a-z\s])")
 _WORD = re.compile(r"[\w@$€!|+*]+(?:['’][\w]+)?")
 # Letters that are spaced out: three or more in a row, with one or two signs between.
-_SPACED = re.compile(r"(?<![\w'’])(?:[^\W\d_][ \t.\-_*·|]{1,2}){2,}[^\W\d_](?![\w'’])")
+_SPACED = re.compile(r"(?<![\w'’])[^\W\d_]([ \t.\-_*·|]{1,2})(?:[^\W\d_]\1)+[^\W\d_](?![\w'’])")
 _BROKEN = re.compile(r"(?<=[^\W\d_])[.\-_·](?=[^\W\d_])")
 ONE_BY_ONE = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
 """Signs of languages that put no space between words: each is a word here."""
@@ -46,7 +46,7 @@ class Sentence:
 
 def sentences(text: str) -> list[Sentence]:
     """`text` as sentences; a line that begins with a capital begins a new one."""
-    plain = _SPACED.sub(lambda m: re.sub(r"[^\w]|_", "", m[0]), _visible(text))
+    plain = _SPACED.sub(_joined, _visible(text))
     found: list[Sentence] = []
     start = 0
     ends = [*((end.start(), end.end()) for end in _ENDS.finditer(plain)), (len(plain), len(plain))]
@@ -63,6 +63,13 @@ def folded(text: str) -> str:
     """`text` in small letters without accents, as words and word lists are compared."""
     apart = unicodedata.normalize("NFKD", text.casefold())
     return unicodedata.normalize("NFC", "".join(c for c in apart if not unicodedata.combining(c)))
+
+
+def _joined(spaced: re.Match[str]) -> str:
+    """Letters as the word that they spell; an article at its end stays one: `k i l l a man`."""
+    word = re.sub(r"[^\w]|_", "", spaced[0])
+    apart = spaced[1].isspace() and len(word) > 3 and word[-1] in "aA"
+    return f"{word[:-1]} {word[-1]}" if apart else word
 
 
 def _visible(text: str) -> str:

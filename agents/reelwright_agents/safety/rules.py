@@ -1,7 +1,7 @@
-"""The built-in rules: lists of words, and what of them in one sentence, or one after another, means.
+"""The built-in rules: lists of words, and what they mean together or one after another.
 
-`words.yaml` says how they are written. A rule is refuted by `no`, `never` and their like just before
-it, by its own `unless`, and by the idioms (`shoot a film`), whose words count for nothing.
+`words.yaml` says how they are written. A rule is refuted by `no`, `never` and their like just
+before it, by its own `unless`, and by the idioms (`shoot a film`), whose words count for nothing.
 """
 
 from __future__ import annotations
