@@ -54,7 +54,7 @@ class _FilmedShot:
     posters: Mapping[str, str]
     """The first picture of each clip, by the clip's sha256."""
     previews: Mapping[str, _Preview]
-    """Sketches as browsers can play them, by the sketch's sha256."""
+    """Lossless files as browsers can play them, by their sha256."""
     simulated: Mapping[int, SimulatedTake]
     """What was simulated for a take, by its number."""
     layout_rounds: Sequence[LayoutRound]
@@ -146,11 +146,11 @@ def _filmed(
             take.clip.video.sha256: _poster(run / take.clip.video.path) for take in result.takes
         }
         previews: dict[str, _Preview] = {}
-        for take in result.takes:
-            if take.sketch and take.sketch.video.sha256 not in previews and room > 0:
-                preview = _preview(run, take.sketch.video, shot.fps)
+        for video in _lossless(result):
+            if video.sha256 not in previews and room > 0:
+                preview = _preview(run, video, shot.fps)
                 if preview is not None:
-                    previews[take.sketch.video.sha256] = preview
+                    previews[video.sha256] = preview
                     room -= len(preview.video)
         found_simulated = {
             take.number: told
@@ -178,6 +178,15 @@ def _layout_rounds(path: Path) -> list[LayoutRound]:
     if not path.is_file():
         return []
     return [LayoutRound.model_validate(each) for each in json.loads(path.read_bytes())]
+
+
+def _lossless(result: ShotResult) -> Iterator[Artifact]:
+    """The files of a shot that no browser plays: sketches, and clips of which frames were kept."""
+    for take in result.takes:
+        if take.sketch:
+            yield take.sketch.video
+        if take.repair and take.repair.span:
+            yield take.clip.video
 
 
 def _poster(clip: Path) -> str:
