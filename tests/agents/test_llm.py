@@ -16,9 +16,10 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from reelwright_agents import testing as scripted
+from reelwright_agents.layout_llm import LayoutForm
 from reelwright_agents.llm import Call, LanguageModel
 from reelwright_agents.llm_answers import UnfitAnswer, read_answer, strict_schema
-from reelwright_agents.llm_forms import LayoutForm, SceneForm, ScreenplayForm
+from reelwright_agents.llm_forms import SceneForm, ScreenplayForm
 from reelwright_agents.llm_prompts import prompt
 from reelwright_agents.testing import Scripted, ScriptedEndpoint
 from reelwright_agents.vision_critic import ReviewForm
@@ -66,6 +67,10 @@ def ask(model: LanguageModel, *, script: str = "A beach.", check: Any = None) ->
             "lines": None,
             "seconds": "2.1",
             "shots_at_most": 200,
+            "condense": False,
+            "longest": None,
+            "words": None,
+            "before": "",
         },
         answer=Pick,
         check=check,
