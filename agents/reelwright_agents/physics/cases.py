@@ -27,13 +27,17 @@ from reelwright_simulators.solids import solid_of
 G = 9.81
 HIGHEST_DROP = 1.4
 """A thing falls at most so many times its own height, so that it can be seen well."""
-FALLING = 5
+FALLING = 8
 """Frames that a fall takes at least, where the things can be as large as that."""
+BOUNCING = 5
+"""Frames of the first fall of what bounces: several have to fit into the shot."""
+TOPPLING = 5
+"""The same of what topples: it takes about three times as long."""
 SWING = 35.0
 """Degrees from which a pendulum starts."""
-THROW = 0.4
-"""Seconds that a thrown thing is in the air before it hits."""
-HEAVIER = 4.0
+THROW = 4
+"""Frames that a thrown thing is in the air before it hits."""
+HEAVIER = 1.5
 """What is hit, and does not roll, is at most so many times as heavy as what hits it."""
 HEAVIEST = 1000.0
 """Kilograms that a body may have."""
@@ -90,13 +94,13 @@ class Cast:
         )
 
 
-def least_height(fps: float) -> float:
-    """How high a thing must be, in metres, for its fall to take `FALLING` frames.
+def least_height(frames: int, fps: float) -> float:
+    """How high a thing must be, in metres, for its fall to take so many frames.
 
     At few frames a second the fall of a small thing would be over in two pictures. No law tells
     how large things are in a picture, so they are staged large, as in slow motion.
     """
-    return G * (FALLING / fps) ** 2 / 2 / HIGHEST_DROP
+    return G * (frames / fps) ** 2 / 2 / HIGHEST_DROP
 
 
 def still(cast: Cast, *, floor: float = 0.0) -> Part:
@@ -244,7 +248,7 @@ def stack(cast: Cast) -> Part:
     ]  # fmt: skip
     side = cast.side or 1
     radius = 0.8 * edge
-    thrown = _thrown(side=side, high=0.75 * cast.high, gap=1.4 * cast.high)
+    thrown = _thrown(cast, high=0.75 * cast.high, gap=1.4 * cast.high)
     ball = Body.model_validate(
         {"id": "thrown-ball", "shape": {"kind": "ball", "radius": radius}, "material": "stone",
          "colour": "grey", **thrown}
@@ -256,12 +260,18 @@ def stack(cast: Cast) -> Part:
     )  # fmt: skip
 
 
-def _thrown(*, side: int, high: float, gap: float) -> dict[str, object]:
+def _thrown(cast: Cast, *, high: float, gap: float) -> dict[str, object]:
     """Position and velocity of what comes from `gap` metres away and hits at `high`, on an arc."""
+    side, flies = cast.side or 1, _flight(cast)
     return {
         "position": (-side * gap, 0, high),
-        "velocity": (side * gap / THROW, 0, G * THROW / 2),
+        "velocity": (side * gap / flies, 0, G * flies / 2),
     }
+
+
+def _flight(cast: Cast) -> float:
+    """Seconds in the air: `THROW` frames, less where the arc would be higher than the thing."""
+    return min(THROW * cast.seconds / (cast.frames - 1), math.sqrt(4 * cast.high / G))
 
 
 def collide(hitting: Cast, hit: Cast) -> Part:
@@ -272,14 +282,14 @@ def collide(hitting: Cast, hit: Cast) -> Part:
         hit = replace(hit, high=max(hit.high, 1.15 * hitting.high))
     own, other, side = hitting.solid, hit.solid, hitting.side or 1
     meets = 0.42 * hitting.seconds
-    gap = 1.6 * own.wide if own.rolls else 0.7 * own.wide
+    gap = (1.2 if own.rolls else 0.6) * own.wide
     gap += (own.wide + other.wide) / 2
     speed = side * (gap - (own.wide + other.wide) / 2) / meets
     start: dict[str, object]
     if topples and not other.rolls:
-        gap = max(gap, 1.2 * other.high)
-        start = _thrown(side=side, high=max(0.75 * other.high, own.high / 2), gap=gap)
-        start["mass"] = 1.0
+        gap = max(gap, other.high)
+        start = _thrown(hitting, high=max(0.75 * other.high, own.high / 2), gap=gap)
+        start["mass"] = 2.0
     else:
         start = {
             "position": (-side * gap, 0, own.high / 2),
@@ -289,10 +299,12 @@ def collide(hitting: Cast, hit: Cast) -> Part:
         }
     one = Body.model_validate({**hitting.body(position=(0, 0, 0)).data(), **start})
     told: dict[str, Any] = {"moves": "fixed"} if rooted else {}
-    if not rooted and not other.rolls:
+    if not rooted:
         # Not so much heavier than what hits it that it would not be seen to move.
         mass = min(_mass(hit.body(position=(0, 0, 0))), HEAVIER * _mass(one), HEAVIEST)
-        told = {"mass": 2.0 if topples else mass, "friction": 0.9 if topples else 0.15}
+        told = {"mass": 2.0 if topples else mass}
+        if not other.rolls:
+            told["friction"] = 0.9 if topples else 0.02
     two = hit.body(position=(0, 0, other.high / 2), **told)
     bodies = [one, two]
     for i in range(1, hit.entity.count):
@@ -304,7 +316,7 @@ def collide(hitting: Cast, hit: Cast) -> Part:
     near = gap + own.wide / 2
     tall = max(own.high, other.high)
     if topples:
-        tall = max(tall, 0.75 * other.high + G * THROW**2 / 8 + own.high / 2)
+        tall = max(tall, 0.75 * other.high + G * _flight(hitting) ** 2 / 8 + own.high / 2)
     return Part(
         ids=[hitting.entity.id, hit.entity.id], bodies=bodies,
         left=-near if side > 0 else -far, right=far if side > 0 else near, top=tall,

@@ -146,13 +146,20 @@ class _Stage:
         told = {event.action for id in acting for event in events[id]}
         scale = 1.0
         if told & {"falls", "bounces", "topples"}:
-            scale = max(1.0, cases.least_height(float(shot.fps)) / largest)
+            falling = cases.FALLING
+            if "bounces" in told:
+                falling = cases.BOUNCING
+            if "topples" in told:
+                falling = cases.TOPPLING
+            scale = max(1.0, cases.least_height(falling, float(shot.fps)) / largest)
+        # What meets is about as large, so that both are seen well.
+        least = 0.75 if "collides" in told else 0.5
         return {
             entity.id: Cast(
                 entity=entity,
                 events=events[entity.id],
                 # Real heights, but nothing so large or small beside the action that one is lost.
-                high=scale * min(max(real[entity.id], 0.5 * largest), 1.6 * largest),
+                high=scale * min(max(real[entity.id], least * largest), largest / least),
                 seconds=float((shot.frames - 1) / shot.fps),
                 frames=shot.frames,
                 wind=wind,
