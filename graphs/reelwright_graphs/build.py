@@ -305,7 +305,8 @@ def keep_result(context: Context, result: ShotResult) -> Artifact:
 
 
 def keep_storyboard(context: Context, storyboard: Storyboard) -> Artifact:
-    """Takes the storyboard into the store, for the nodes that follow."""
+    """Takes the storyboard into the store, for the nodes that follow, past the safety gate."""
+    context.crew.gate().storyboard(storyboard)
     aside = context.store.aside("storyboard.json")
     write_json(aside, storyboard.data())
     return context.store.add(aside, "store/storyboard.json")

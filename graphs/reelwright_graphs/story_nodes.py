@@ -67,7 +67,6 @@ class PlanNode(_StoryNode):
         storyboard = read_storyboard(file)
         note_board(context.run, storyboard)
         identities.check(storyboard, context.run)
-        context.crew.gate().storyboard(storyboard)
         for note in context.crew.gate().notes(storyboard):
             context.say(Event(kind="warning", text=note))
         shots = len(storyboard.shots)

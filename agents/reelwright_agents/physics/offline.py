@@ -73,13 +73,14 @@ def physics_scene(shot: Shot, *, seed: int) -> PhysicsScene | None:
     return plan_physics(shot, seed=seed).scene
 
 
-def plan_physics(shot: Shot, *, seed: int) -> Planned:
+def plan_physics(shot: Shot, *, seed: int, any_action: bool = False) -> Planned:
     """The same, with the reason where something physical happens that cannot be staged.
 
     Its first camera, `front`, is level and sees the plane y = 0 so that the ground is where the
-    painted place has it; frames, rate and size are the shot's.
+    painted place has it; frames, rate and size are the shot's. With `any_action` a shot in which
+    things only move along is staged as well: they are driven along their ways.
     """
-    if not is_physical(shot):
+    if not (is_physical(shot) or (any_action and shot.scene_graph.events)):
         return Planned(scene=None)
     try:
         return Planned(scene=_Stage(shot, seed).scene())
@@ -142,6 +143,7 @@ class _Stage:
             for entity in entities
         }
         acting = [id for id, own in events.items() if any(e.action in PHYSICAL for e in own)]
+        acting = acting or [id for id, own in events.items() if own]
         largest = max(real[id] for id in acting)
         told = {event.action for id in acting for event in events[id]}
         scale = 1.0
