@@ -17,6 +17,7 @@ from reelwright_core.story import LineKind
 
 _ABBREVIATIONS = ("mr", "mrs", "ms", "dr", "st", "vs", "e.g", "i.e", "etc", "no")
 _CLOSING = {'"': '"', "“": "”", "«": "»"}
+_OPENS = re.compile(r"\s+[A-Z“\"]")
 _STYLE = re.compile(r"[*_\s]*style[*_\s]*:[*_\s]*(\S.*?)[*_\s]*$", re.IGNORECASE)
 
 Numbered = tuple[int, str]
@@ -341,9 +342,9 @@ def _edges(text: str) -> Iterator[int]:
             if letter != closing:
                 continue
             closing = ""
-            if not (text[i - 1] in ".!?" and re.match(r"\s+[A-Z“\"]", text[i + 1 :])):
+            if not (text[i - 1] in ".!?" and _OPENS.match(text, i + 1)):
                 continue
-        elif letter in _CLOSING and _CLOSING[letter] in text[i + 1 :]:
+        elif letter in _CLOSING and text.find(_CLOSING[letter], i + 1) > 0:
             closing = _CLOSING[letter]
             continue
         elif letter not in ".!?…" or not _ends(text, i):
@@ -356,5 +357,6 @@ def _ends(text: str, i: int) -> bool:
     after = text[i + 1 : i + 2]
     if after and not (after.isspace() or after in ")]*_"):
         return False
-    before = re.search(r"[\w.]*$", text[:i])
+    # A word that is longer than that is no abbreviation.
+    before = re.search(r"[\w.]*$", text[max(0, i - 12) : i])
     return text[i] != "." or before is None or before[0].lower() not in _ABBREVIATIONS
