@@ -3,6 +3,7 @@
     python benchmarks/long_shot.py memory   # 15 s and 60 s, each in a process of its own
     python benchmarks/long_shot.py drift    # a 15 s shot from each start and overlap
     python benchmarks/long_shot.py joins    # two prompts in one place: hard cut, kept, blended
+    python benchmarks/long_shot.py sharing  # the same, with shared keys and values (DiTCtrl)
 
 Prints Markdown. `--pictures FOLDER` keeps a contact sheet of every shot.
 """
@@ -32,12 +33,13 @@ from PIL import Image
 from reelwright_agents.offline import OfflinePlanner
 from reelwright_agents.planner import Picture, Script
 from reelwright_core.settings import Generator as Told
-from reelwright_core.settings import Long
+from reelwright_core.settings import KvSharing, Long
 from reelwright_core.story import Beat, Shot
 from reelwright_core.takes import NoisePlan
 from reelwright_core.video import Frames, read_video, write_video
 from reelwright_generators.generator import Generator, Request, load
 from reelwright_generators.long import LongFilm, Reel
+from reelwright_metrics.joins import cscv
 from reelwright_simulators.painter import paint
 
 SIZE, FPS = (160, 96), Fraction(8)
@@ -241,10 +243,56 @@ def joined(
     return inside, cut, found[0], found[1], kept
 
 
+def sharing(pictures: Path | None) -> None:
+    """What shared keys and values do at a join, and to the prompt that follows it.
+
+    The change is how far the mean of the last 8 frames is from that of the first 8, in 1/255: what
+    looks on at what was there turns into something else less easily.
+    """
+    generator = load(Told(model="builtin"))
+    total, overlap, change = 25, 9, 12
+    shares = (0.0, 0.2, 0.5, 1.0)
+    print(
+        "| start | | hard cut | " + " | ".join(f"{share:.0%} of layers" for share in shares) + " |"
+    )
+    print("| --- | --- | --- |" + " --- |" * len(shares))
+    for level in (1.0, HALF):
+        found: dict[str, list[list[float]]] = {"jump": [], "CSCV": [], "change": []}
+        for one, two in PAIRS:
+            whole = request(one, total, level)
+            alone = [request(one, 17, level), request(two, 17, level, seed=2)]
+            if level < 1:
+                guide = sketched(planned(one, total))
+                whole = replace(whole, sketch=guide)
+                parts = (guide[:17], guide[total - 17 :])
+                alone = [replace(a, sketch=part) for a, part in zip(alone, parts, strict=True)]
+            made = [generator.generate(each).frames for each in alone]
+            clips = [np.concatenate([made[0][:change], made[1][change - (total - 17) :]])]
+            for share in shares:
+                told = Long(overlap=overlap, kv_sharing=KvSharing(layers=share))
+                film = LongFilm(generator, whole, told, beats=[Beat(first=change, prompt=two)])
+                clips.append(np.stack(list(film.frames())))
+                slug = f"share-{one.split()[2].strip('.')}-{level}-{share}".lower()
+                sheet(clips[-1], pictures / f"{slug}.png" if pictures else None, rows=2)
+            near = slice(change - overlap // 2 - 1, change + overlap // 2 + 1)
+            found["jump"].append([float(jumps(clip)[near].max()) for clip in clips])
+            found["CSCV"].append([cscv(clip) for clip in clips])
+            found["change"].append([_change(clip) for clip in clips])
+        start = f"sketch, σ {level}" if level < 1 else "pure noise"
+        for what, rows in found.items():
+            means = np.mean(rows, axis=0)
+            print(f"| {start} | {what} | " + " | ".join(f"{mean:.3g}" for mean in means) + " |")
+
+
+def _change(clip: Frames) -> float:
+    first, last = (clip[part].mean(0) for part in (slice(0, 8), slice(-8, None)))
+    return float(np.abs(first - last).mean())
+
+
 def main() -> None:
     """Runs one part."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=["memory", "drift", "joins", "one"])
+    parser.add_argument("part", choices=["memory", "drift", "joins", "sharing", "one"])
     parser.add_argument("of_one", nargs="*", help=argparse.SUPPRESS)
     parser.add_argument("--pictures", type=Path)
     given = parser.parse_args()
@@ -252,7 +300,8 @@ def main() -> None:
         seconds, sketch, out = given.of_one
         one_of(int(seconds), sketch == "1", Path(out))
         return
-    {"memory": memory, "drift": drift, "joins": joins}[given.part](given.pictures)
+    parts = {"memory": memory, "drift": drift, "joins": joins, "sharing": sharing}
+    parts[given.part](given.pictures)
 
 
 if __name__ == "__main__":

@@ -376,6 +376,10 @@ class LongFilm:
         assert self._told_of, "the frames come first"
         first = self._told_of[0]["provenance"]
         windows = [{k: v for k, v in told.items() if k != "provenance"} for told in self._told_of]
+        each = (told["provenance"].get("kv_sharing") for told in self._told_of)
+        sharing = next((told for told in each if told), None)
+        if sharing is not None:
+            first = {**first, "kv_sharing": sharing}
         return {**first, "windows": {"way": self._way, "each": windows}}
 
     def sound(self) -> Sound | None:
