@@ -45,6 +45,9 @@ def test_plan_writes_a_storyboard_and_a_sheet_and_keeps_what_is_there(
     told = reelwright("plan", script.name, cwd=tmp_path)
     assert told.returncode == 0, told.stderr
     assert "not filmed: wug" in told.stderr
+    assert re.search(r"^ +1 +action +s01\S* .*without: wug", told.stdout, re.M)
+    tally = "1 line: 1 filmed or spoken, 0 say where or who, 0 not filmed"
+    assert tally in told.stdout.splitlines()
     assert (tmp_path / "storyboard.yaml").exists()
     assert (tmp_path / "storyboard-sheet.png").stat().st_size > 1000
     again = reelwright("plan", script.name, cwd=tmp_path)
