@@ -21,6 +21,9 @@ from reelwright_graphs.events import Event
 from reelwright_graphs.message_log import messages_digest, read_messages
 from reelwright_graphs.nodes import Node
 
+SHEET_PICTURE = 640
+"""Pixels that a picture of a contact sheet is wide or high at most."""
+
 
 class _StoryNode(Node):
     level = "story"
@@ -187,5 +190,16 @@ def _first_middle_last(clip: Path) -> list[np.ndarray[Any, np.dtype[np.uint8]]]:
     """Three pictures of a clip, read one after the other: of a long film no clip is held whole."""
     count = video_facts(clip)[0]
     wanted = (0, count // 2, count - 1)
-    kept = {at: frame for at, frame in enumerate(video_frames(clip)) if at in wanted}
+    kept = {at: _small(frame) for at, frame in enumerate(video_frames(clip)) if at in wanted}
     return [kept[at] for at in wanted]
+
+
+def _small(frame: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """The frame as large as a contact sheet needs it at most: it holds those of all shots."""
+    from PIL import Image
+
+    if max(frame.shape[:2]) <= SHEET_PICTURE:
+        return frame
+    picture = Image.fromarray(frame)
+    picture.thumbnail((SHEET_PICTURE, SHEET_PICTURE), Image.Resampling.LANCZOS)
+    return np.asarray(picture)
