@@ -37,6 +37,7 @@ class WatchNode(ShotNode):
         take: int
         layout: Layout
         clip: Clip
+        prompt: str
         sketch: Sketch | None = None
 
     class Outputs(Record):
@@ -55,6 +56,7 @@ class WatchNode(ShotNode):
             "clip": inputs.clip.video.sha256,
             "sketch": inputs.sketch.video.sha256 if inputs.sketch else None,
             "layout": inputs.layout.data(),
+            "prompt": inputs.prompt,
             "shot": told(inputs.shot, "dialogue", "left_out", "scene"),
             "critic": self.context.crew.critic_identity(),
             "threshold": self._threshold(),
@@ -80,7 +82,8 @@ class WatchNode(ShotNode):
             measuring = self.context.crew.critic("logic" if logical else "offline")
             draft = read_video(store.path(sketch.video))
             seen = measuring.watch(shot, inputs.layout, draft, background=background)
-            critique = with_blame(critique, seen)
+            asked = shot.model_copy(update={"prompt": inputs.prompt})
+            critique = with_blame(critique, seen, shot=asked)
             if sketch.simulation is not None and critique.blame == "layout":
                 critique = critique.model_copy(update={"blame": "simulation"})
         if refused := self._refused(inputs):

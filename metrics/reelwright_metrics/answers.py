@@ -17,9 +17,13 @@ from reelwright_core.takes import Question, QuestionKind
 from reelwright_metrics import paths
 from reelwright_metrics.assign import Thing, Watched
 from reelwright_metrics.colours import colour_scores
-from reelwright_metrics.questions import TURNS, Asked, direction_of, things
+from reelwright_metrics.questions import IN_SIGHT, TURNS, Asked, direction_of, things
 from reelwright_metrics.relations import held
 from reelwright_metrics.shapes import SHAPES, half, moved, slide_of
+from reelwright_metrics.smoothness import in_sight, nothing_else, without_jumps
+
+BEHIND = 0.06
+"""How far a colour may be behind the likeliest other one and still pass."""
 
 Found = tuple[float, str, NDArray[np.bool_]]
 """Score, measured words, and the pictures in which it fails."""
@@ -59,18 +63,12 @@ def _due(thing: Thing) -> NDArray[np.bool_]:
     return np.isfinite(thing.planned[:, 0])
 
 
-def _there(thing: Thing) -> NDArray[np.bool_]:
-    there = np.zeros(len(thing.planned), bool)
-    if thing.trace is not None:
-        there[[blob.at for blob in thing.trace.blobs]] = True
-    return there
-
-
 def _presence(asked: Asked, watched: Watched) -> Found:
     them = watched.of(asked.entity or "")
     due = np.array([_due(thing) for thing in them])
-    there = np.array([_there(thing) for thing in them])
-    wrong = np.asarray(due.any(0) & ~(there & due).any(0))
+    there = np.array([thing.excused for thing in them])
+    # Of what has no place in the plan nobody can say when it is due: so it is throughout.
+    wrong = np.asarray((due.any(0) | (not due.any())) & ~(there & (due | ~due.any())).any(0))
     shares = [
         float((t & d).sum() / d.sum()) if d.any() else float(t.any())
         for t, d in zip(there, due, strict=True)
@@ -83,7 +81,7 @@ def _presence(asked: Asked, watched: Watched) -> Found:
 def _count(asked: Asked, watched: Watched) -> Found:
     them = watched.of(asked.entity or "")
     extras = watched.extras.get(asked.entity or "", [])
-    found = np.array([_there(thing) for thing in them]).sum(0)
+    found = np.array([thing.excused for thing in them]).sum(0)
     for trace in extras:
         found[[blob.at for blob in trace.blobs]] += 1
     due = np.array([_due(thing) for thing in them]).sum(0)
@@ -111,7 +109,7 @@ def _colour(asked: Asked, watched: Watched) -> Found:
         fits = colour_scores(thing.trace.colours, entity.noun, known=entity.known)
         own = fits[entity.colour] if entity.colour else 0.0
         rival = max(fit for name, fit in fits.items() if name != entity.colour)
-        scores.append(0.5 + 2.5 * (own - rival))
+        scores.append(0.5 + 2.5 * (own - rival + BEHIND))
         named.append(max(fits, key=lambda name: fits[name]))
     score = float(np.clip(scores, 0, 1).mean())
     names = " and ".join(dict.fromkeys(named))
@@ -240,6 +238,15 @@ def _relation(asked: Asked, watched: Watched) -> Found:
     return held(relation, watched)
 
 
+def _smoothness(asked: Asked, watched: Watched) -> Found:
+    them = watched.of(asked.entity or "")
+    return (in_sight if asked.expected == IN_SIGHT else without_jumps)(them, watched)
+
+
+def _extra(asked: Asked, watched: Watched) -> Found:
+    return nothing_else(watched)
+
+
 def _other(asked: Asked, watched: Watched) -> Found:
     raise ValueError(f"the measuring critic cannot answer {asked.text!r}")
 
@@ -254,6 +261,8 @@ _WAYS: Mapping[QuestionKind, Callable[[Asked, Watched], Found]] = MappingProxyTy
         "order": _order,
         "relation": _relation,
         "stillness": _stillness,
+        "smoothness": _smoothness,
+        "extra": _extra,
         "other": _other,
     }
 )

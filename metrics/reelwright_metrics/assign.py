@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reelwright_core.story import Entity, Layout, Shot, Track
 from reelwright_metrics.colours import Shares, alike, looks
+from reelwright_metrics.finding import Blob
 from reelwright_metrics.motion import Trace, matching
+from reelwright_metrics.outlines import resembles
 
 Path = NDArray[np.float64]
 """[pictures, 3]: x and y of the centre and the square root of the area, as parts of the picture;
@@ -18,6 +21,9 @@ NaN where it is not to be seen."""
 
 FILL = 0.6  # a thing covers about this much of its box
 STRANGER = 1.35  # what costs more than this is somebody else
+EXCHANGED = 0.08  # two things fit better exchanged by at least this,
+TOUCH = 0.02  # things at most this far apart touch
+OUTLINED = 0.03  # and their outlines alone by at least this
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -28,6 +34,23 @@ class Thing:
     instance: int
     planned: Path
     trace: Trace | None
+    extent: tuple[float, float] = (1.0, 1.0)
+    """Its planned width and height at their largest, as parts of the picture."""
+    hidden: NDArray[np.bool_] | None = None
+    """[pictures]: where it is not found, but something stands where it must be; none is nowhere."""
+
+    @property
+    def there(self) -> NDArray[np.bool_]:
+        """[pictures]: where it was found."""
+        found = np.zeros(len(self.planned), bool)
+        if self.trace is not None:
+            found[[blob.at for blob in self.trace.blobs]] = True
+        return found
+
+    @property
+    def excused(self) -> NDArray[np.bool_]:
+        """[pictures]: where it was found, or is hidden."""
+        return self.there if self.hidden is None else self.there | self.hidden
 
     @property
     def seen(self) -> Path:
@@ -89,11 +112,14 @@ def assign(
             instance=instance,
             planned=plans[i],
             trace=traces[given[i]] if given[i] < len(traces) else None,
+            extent=_extent(layout, entity.id, instance),
         )
         for i, (entity, instance) in enumerate(slots)
     ]
     used = set(given.values())
     spare = [trace for j, trace in enumerate(traces) if j not in used]
+    things, spare = found_again(bound(things), spare)
+    things = partly_covered(things, spare)
     return Watched(
         shot=shot,
         layout=layout,
@@ -102,6 +128,170 @@ def assign(
         extras=_extras(things, spare),
         spare=spare,
     )
+
+
+def found_again(things: Sequence[Thing], spare: Sequence[Trace]) -> tuple[list[Thing], list[Trace]]:
+    """Things with the traces of lookalikes in pictures in which they are not seen; what is left.
+
+    What is followed is lost where it skips a way or is covered; then it is known by its looks. Of
+    several things that a trace may be, it is that which is nearest to it at the ends.
+    """
+    found, left = list(things), list(spare)
+    for trace in spare:
+        able = [
+            (_leap(thing.trace, trace), index)
+            for index, thing in enumerate(found)
+            if thing.trace is not None and (_again(thing.trace, trace) or _part_of(thing, trace))
+        ]
+        if not able:
+            continue
+        index = min(able)[1]
+        own = found[index].trace
+        assert own is not None
+        left.remove(trace)
+        both = {blob.at: blob for blob in own.blobs if not blob.shared}
+        for blob in trace.blobs:
+            one = both.get(blob.at)
+            both[blob.at] = blob if one is None else _one(one, blob)
+        both |= {blob.at: blob for blob in own.blobs if blob.at not in both}
+        whole = Trace(blobs=[both[at] for at in sorted(both)])
+        found[index] = replace(found[index], trace=whole)
+    return found, left
+
+
+def _again(one: Trace, other: Trace) -> bool:
+    """Whether `other` may be the same thing at other times: as large, and of the same colours."""
+    seen = {blob.at for blob in one.blobs if not blob.shared}
+    if seen & {blob.at for blob in other.blobs}:
+        return False
+    return alike(one.colours, other.colours) >= 0.6 and 0.4 <= other.area / one.area <= 2.5
+
+
+def partly_covered(things: Sequence[Thing], spare: Sequence[Trace]) -> list[Thing]:
+    """Things with what is smaller than usual beside another marked as shared.
+
+    It is partly covered, and its centre is not that of the whole.
+    """
+    every = [thing.trace for thing in things if thing.trace is not None] + list(spare)
+    found: list[Thing] = []
+    for thing in things:
+        trace = thing.trace
+        if trace is None:
+            found.append(thing)
+            continue
+        usual = trace.area
+        blobs = [
+            replace(blob, shared=True)
+            if blob.area < 0.85 * usual and _beside(blob, trace, every)
+            else blob
+            for blob in trace.blobs
+        ]
+        found.append(replace(thing, trace=Trace(blobs=blobs)))
+    return found
+
+
+def _beside(blob: Blob, own: Trace, every: Sequence[Trace]) -> bool:
+    """Whether anything else is in touch with it."""
+    for trace in every:
+        other = None if trace is own else trace.at(blob.at)
+        if other is not None and gap(blob, other) <= TOUCH:
+            return True
+    return False
+
+
+def gap(one: Blob, other: Blob) -> float:
+    """The room between two boxes, as a part of the picture; negative where they overlap."""
+    a, b = one.box, other.box
+    return max(max(a[0], b[0]) - min(a[2], b[2]), max(a[1], b[1]) - min(a[3], b[3]))
+
+
+def _part_of(thing: Thing, other: Trace) -> bool:
+    """Whether `other` is another part of the thing: together they are no larger than planned."""
+    assert thing.trace is not None
+    common = 0
+    for blob in other.blobs:
+        own = thing.trace.at(blob.at)
+        if own is None or own.shared:
+            continue
+        if own.box == blob.box:
+            return False
+        whole = _one(own, blob).box
+        wide, high = whole[2] - whole[0], whole[3] - whole[1]
+        if wide > 1.2 * thing.extent[0] or high > 1.2 * thing.extent[1]:
+            return False
+        common += 1
+    return common > 0
+
+
+def _one(one: Blob, other: Blob) -> Blob:
+    """Two parts as one blob."""
+    if one.box == other.box:
+        return one
+    area = one.area + other.area
+    a, b = one.box, other.box
+    return replace(
+        one,
+        x=(one.x * one.area + other.x * other.area) / area,
+        y=(one.y * one.area + other.y * other.area) / area,
+        area=area,
+        box=(min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])),
+        colours=(one.colours * one.area + other.colours * other.area) / area,
+        cut=one.cut or other.cut,
+        mask=one.mask | other.mask,
+        shared=one.shared or other.shared,
+    )
+
+
+def _leap(one: Trace, other: Trace) -> float:
+    """How far apart two traces are where they are nearest in time."""
+    a, b = min(
+        ((a, b) for a in one.blobs for b in other.blobs), key=lambda ab: abs(ab[0].at - ab[1].at)
+    )
+    return float(np.hypot(a.x - b.x, a.y - b.y))
+
+
+def bound(things: Sequence[Thing]) -> list[Thing]:
+    """Things with their traces exchanged where two of them have each other's colours.
+
+    By colours alone a blue cube and a red ball are a red ball and a blue cube that changed places.
+    They are told by their outlines, and by these and their planned places together: both must fit
+    better exchanged. On 200 clean and 175 faulty seeded clips (`faults`) with two coloured entities
+    every exchanged pair was above these bounds but one, and no other pair was above 0.
+    """
+    found = list(things)
+    for i, j in combinations(range(len(found)), 2):
+        one, other = found[i], found[j]
+        if one.trace is None or other.trace is None or one.entity.id == other.entity.id:
+            continue
+        if one.entity.colour is None or other.entity.colour is None:
+            continue
+        outline, place = exchanged(one, other)
+        if outline > OUTLINED and 2 * outline + place > EXCHANGED:
+            found[i] = replace(one, trace=other.trace)
+            found[j] = replace(other, trace=one.trace)
+    return found
+
+
+def exchanged(one: Thing, other: Thing) -> tuple[float, float]:
+    """How much better two things fit with their traces exchanged, by outline and by place."""
+    assert one.trace is not None
+    assert other.trace is not None
+    outline = (
+        resembles(other.trace, one.entity) + resembles(one.trace, other.entity)
+        - resembles(one.trace, one.entity) - resembles(other.trace, other.entity)
+    )  # fmt: skip
+    place = (
+        _off(one.planned, one.trace) + _off(other.planned, other.trace)
+        - _off(one.planned, other.trace) - _off(other.planned, one.trace)
+    )  # fmt: skip
+    return outline, float(np.clip(place, -0.6, 0.6))
+
+
+def _off(planned: Path, trace: Trace) -> float:
+    """The mean distance of a trace from a planned path."""
+    at = [blob.at for blob in trace.blobs]
+    apart = np.hypot(*(planned[at, :2] - [(blob.x, blob.y) for blob in trace.blobs]).T)
+    return float(np.nanmean(apart)) if np.isfinite(apart).any() else 0.5
 
 
 def cost(entity: Entity, planned: Path, trace: Trace) -> float:
@@ -167,6 +357,19 @@ def _visible(track: Track, frame: int) -> tuple[float, float, float]:
     if part < 0.25 * whole:
         return np.nan, np.nan, np.nan
     return (left + right) / 2, (top + bottom) / 2, (FILL * part) ** 0.5
+
+
+def _extent(layout: Layout, entity: str, instance: int) -> tuple[float, float]:
+    """The greatest width and height of a thing's boxes; the whole picture where it has none."""
+    boxes = [
+        key.box
+        for track in layout.tracks
+        if (track.entity, track.instance) == (entity, instance)
+        for key in track.keyframes
+    ]
+    if not boxes:
+        return 1.0, 1.0
+    return max(b[2] - b[0] for b in boxes), max(b[3] - b[1] for b in boxes)
 
 
 def extents(layout: Layout) -> tuple[float, float, float]:

@@ -6,6 +6,8 @@ that distances are what a person sees.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -46,21 +48,62 @@ def backdrops(
     camera it is the median over time where that agrees with `painted` (its colours aligned to the
     clip), else, in patches that differ, `painted`: what stands still there is a thing. Without a
     painted place, or where the clip shows another one, a smooth picture fitted to the borders
-    stands in for it. With a
-    moving camera all of this is done in the first frame's view, by the layout's movement.
+    stands in for it. With a moving camera all of this is done in the first frame's view, by the
+    layout's movement; what it shows later than that is its median over time.
     """
-    moves = [_movement(layout, int(frame), clip.shape[2], clip.shape[1]) for frame in frames]
-    middle = _median(clip, moves)
+    height, width = clip.shape[1:3]
+    moves = [_movement(layout, int(frame), width, height) for frame in frames]
+    if _still(layout):
+        middle = np.median(clip, axis=0).astype(np.float32)
+        return np.repeat(_behind(middle, painted, smallest=smallest)[None], len(clip), 0)
+    view = _view(moves, width, height)
+    whole = _median(clip, moves, view)
+    left, top = round(-view.left), round(-view.top)
+    first = (slice(top, top + height), slice(left, left + width))
+    # What the camera finds later is not painted: there the clip alone says what is behind.
+    whole[first] = _behind(whole[first], painted, smallest=smallest)
+    moved = [
+        cv2.warpAffine(
+            whole, view.of(move), (width, height), borderMode=cv2.BORDER_REFLECT,
+        )
+        for move in moves
+    ]  # fmt: skip
+    return np.stack(moved).astype(np.float32)
+
+
+def _behind(middle: Lab, painted: Lab | None, *, smallest: float) -> Lab:
+    """`middle`, the median over time, with what stands still in it replaced by the empty place."""
     empty = None if painted is None else aligned(painted, to=middle)
     if empty is None:
         empty = _from_borders(middle)
-    size = middle.shape[1], middle.shape[0]
     standing = _patches(middle, empty, smallest=smallest)
-    behind: Lab = np.where(standing[..., None], empty, middle).astype(np.float32)
-    if _still(layout):
-        return np.repeat(behind[None], len(clip), 0)
-    moved = [cv2.warpAffine(behind, move, size, borderMode=cv2.BORDER_REFLECT) for move in moves]
-    return np.stack(moved).astype(np.float32)
+    return np.where(standing[..., None], empty, middle).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """All that a moving camera shows, in pixels of the first frame, in whole pixels."""
+
+    left: float
+    top: float
+    width: int
+    height: int
+
+    def of(self, move: NDArray[np.float64]) -> NDArray[np.float64]:
+        """From this view to a frame's, where `move` leads there from the first frame's."""
+        shifted = move.copy()
+        shifted[:, 2] += move[:, :2] @ (self.left, self.top)
+        return shifted
+
+
+def _view(moves: list[NDArray[np.float64]], width: int, height: int) -> _View:
+    corners = np.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]], float)
+    seen = np.concatenate(
+        [(corners - move[:, 2]) @ np.linalg.inv(move[:, :2]).T for move in moves] + [corners]
+    )
+    left, top = np.floor(seen.min(0))
+    right, bottom = np.ceil(seen.max(0))
+    return _View(float(left), float(top), int(right - left) + 1, int(bottom - top) + 1)
 
 
 def aligned(painted: Lab, *, to: Lab) -> Lab | None:
@@ -103,6 +146,16 @@ def distance(one: Lab, other: Lab) -> NDArray[np.float32]:
     return np.sqrt(0.7 * apart[..., 0] ** 2 + apart[..., 1] ** 2 + apart[..., 2] ** 2)
 
 
+def opened(mask: Mask) -> Mask:
+    """`mask` without what is thinner than two pixels; what is left stays where it is.
+
+    OpenCV's own opening by an even square moves everything by a pixel to the right and down.
+    """
+    square = np.ones((2, 2), np.uint8)
+    worn = cv2.erode(mask.astype(np.uint8), square, anchor=(1, 1))
+    return cv2.dilate(worn, square, anchor=(0, 0)) > 0
+
+
 def _recoloured(every: Lab, chosen: Lab, wanted: Lab) -> Lab:
     """`every` [n, 3] by the affine map from `chosen` to `wanted`, held near to none by a ridge."""
     middle, aim = chosen.mean(0), wanted.mean(0)
@@ -125,17 +178,14 @@ def _movement(layout: Layout, frame: int, width: int, height: int) -> NDArray[np
     return np.array([[scale, 0, x + (scale - 1) / 2], [0, scale, y + (scale - 1) / 2]])
 
 
-def _median(clip: Lab, moves: list[NDArray[np.float64]]) -> Lab:
-    """The median over time, in the first frame's view."""
-    if all(np.allclose(move, np.eye(2, 3)) for move in moves):
-        return np.median(clip, axis=0).astype(np.float32)
-    size = clip.shape[2], clip.shape[1]
+def _median(clip: Lab, moves: list[NDArray[np.float64]], view: _View) -> Lab:
+    """The median over time, as far as the camera saw: [view height, view width, 3]."""
     back = np.stack(
         [
             cv2.warpAffine(
                 picture,
-                move,
-                size,
+                view.of(move),
+                (view.width, view.height),
                 flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
                 borderMode=cv2.BORDER_CONSTANT,
                 borderValue=(np.nan, np.nan, np.nan),
@@ -143,7 +193,8 @@ def _median(clip: Lab, moves: list[NDArray[np.float64]]) -> Lab:
             for picture, move in zip(clip, moves, strict=True)
         ]
     )
-    back[0] = clip[0]  # so that no pixel is without a value
+    unseen = np.isnan(back[..., 0]).all(0)
+    back[0][unseen] = clip[0].reshape(-1, 3).mean(0)
     return np.nanmedian(back, axis=0).astype(np.float32)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from reelwright_core.story import Box
-from reelwright_metrics.backdrop import Lab, Mask, distance
+from reelwright_metrics.backdrop import Lab, Mask, distance, opened
 from reelwright_metrics.colours import Shares, shares
 
 THINGS = 24  # of all that is found in a picture, the largest so many are looked at
@@ -32,6 +32,8 @@ class Blob:
     """Whether it touches the picture's border, so that part of it may be outside."""
     mask: Mask
     """[height, width]"""
+    contrast: float = 0.0
+    """Its mean CIELAB distance from what is behind it."""
     shared: bool = False
     """Whether another thing covers or touches it, so that its centre is not its own."""
 
@@ -55,7 +57,7 @@ def _in_picture(
     picture: Lab, empty: Lab, *, at: int, smallest: float, largest: tuple[float, float]
 ) -> list[Blob]:
     apart = distance(picture, empty)
-    limit = float(np.clip(4 + 2.5 * np.median(apart), 7.5, 18))
+    limit = _limit(apart)
     mask = _whole((apart > limit) & ~_shadow(picture, empty, limit=limit))
     parts = [
         part
@@ -65,8 +67,20 @@ def _in_picture(
     blobs: list[Blob] = []
     for own in _joined(parts[:THINGS], largest=largest):
         if smallest <= own.mean() <= 0.7 and (apart[own] > 1.5 * limit).mean() >= 0.15:
-            blobs.append(blob_of(picture, own, at=at, firm=apart > 2 * limit))
+            blob = blob_of(picture, own, at=at, firm=apart > 2 * limit)
+            blobs.append(replace(blob, contrast=float(apart[own].mean())))
     return blobs
+
+
+def stands_out(picture: Lab, empty: Lab) -> Mask:
+    """Where `picture` surely differs from the empty place, shadows and all: [height, width]."""
+    apart = distance(picture, empty)
+    return apart > _limit(apart)
+
+
+def _limit(apart: NDArray[np.float32]) -> float:
+    """From which distance on something stands out: more in a clip that differs everywhere."""
+    return float(np.clip(4 + 2.5 * np.median(apart), 7.5, 18))
 
 
 def _connected(mask: Mask) -> list[Mask]:
@@ -198,9 +212,8 @@ def _whole(mask: Mask) -> Mask:
     """`mask` without specks, with gaps and holes closed."""
     height = mask.shape[0]
     bridge = max(3, round(0.03 * height)) | 1
-    speckless = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
     closed = cv2.morphologyEx(
-        speckless,
+        opened(mask).astype(np.uint8),
         cv2.MORPH_CLOSE,
         cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (bridge, bridge)),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -9,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelwright_core.story import Layout, Shot
-from reelwright_core.takes import Blame, Critique, Question
+from reelwright_core.takes import Critique, Question
 from reelwright_metrics.answers import answer
 from reelwright_metrics.assign import Watched, assign, extents
 from reelwright_metrics.backdrop import backdrops, tinge, to_lab
-from reelwright_metrics.finding import find
+from reelwright_metrics.blaming import blame
+from reelwright_metrics.finding import find, stands_out
 from reelwright_metrics.motion import link
 from reelwright_metrics.parting import pairs, parted
-from reelwright_metrics.questions import name, questions
+from reelwright_metrics.questions import name, questions, steadiness
+from reelwright_metrics.smoothness import hidden
 
 if TYPE_CHECKING:
     from reelwright_metrics.learned.critic import LearnedCritic
@@ -58,21 +61,30 @@ class MeasuringCritic:
                 "`frames` is uint8 [frames, height, width, 3], "
                 f"got {frames.dtype} {list(frames.shape)}"
             )
-        asked = questions(shot, layout)
         watched = watch_pixels(shot, layout, frames, background=background)
-        answers = [answer(question, watched) for question in asked]
+        answers = [answer(question, watched) for question in questions(shot, layout)]
+        seen = {thing.entity.id for thing in watched.things if thing.trace is not None}
+        steady = [
+            answer(question, watched)
+            for question in steadiness(shot)
+            if question.entity is None or question.entity in seen
+        ]
         if self.learned is not None:
             from reelwright_metrics.learned.recognising import recognised
 
             answers = recognised(answers, shot, frames, critic=self.learned)
-        score = float(np.mean([q.score for q in answers])) if answers else 1.0
+        answers += steady
+        # What is steady is no merit, as a still picture is so too: only what fails it counts.
+        weights = [1 - q.score if q in steady else 1.0 for q in answers]
+        score = float(np.average([q.score for q in answers], weights=weights)) if answers else 1.0
         critique = Critique(
             critic=self.name,
             questions=answers,
             score=round(score, 4),
             advice=advice(shot, answers),
         )
-        return critique.model_copy(update={"blame": _blame(answers, frozenset())})
+        found = blame(answers, unsound=frozenset(), shot=shot)
+        return critique.model_copy(update={"blame": found})
 
 
 def watch_pixels(
@@ -100,29 +112,22 @@ def watch_pixels(
     found = find(clip, behind, smallest=least, largest=(widest, highest))
     traces = link(parted(found, clip, pairs=pairs(shot, layout)))
     lasting = [trace for trace in traces if len(trace.blobs) >= min(3, count)]
-    return assign(shot, layout, lasting, frames=planned)
+    watched = assign(shot, layout, lasting, frames=planned)
+    something = np.stack([stands_out(*both) for both in zip(clip, behind, strict=True)])
+    things = [replace(thing, hidden=hidden(thing, something)) for thing in watched.things]
+    return replace(watched, things=things)
 
 
-def with_blame(critique: Critique, sketch_critique: Critique) -> Critique:
+def with_blame(
+    critique: Critique, sketch_critique: Critique, *, shot: Shot | None = None
+) -> Critique:
     """`critique` with the blame settled by the critique of the sketch that the clip started from.
 
-    Nothing failed: none. A question that failed in the clip fails in the sketch too: the layout,
-    as no generator can mend it. Only presence and colour failed: the prompt. Else the generator,
-    which did not follow a sound plan.
+    `shot`, with the prompt that was filmed, lets its words be blamed too; see `blaming.blame`.
     """
     unsound = frozenset(q.text for q in sketch_critique.questions if not q.passed)
-    return critique.model_copy(update={"blame": _blame(critique.questions, unsound)})
-
-
-def _blame(answers: list[Question], unsound: frozenset[str]) -> Blame:
-    failed = [question for question in answers if not question.passed]
-    if not failed:
-        return "none"
-    if any(question.text in unsound for question in failed):
-        return "layout"
-    if all(question.kind in ("presence", "colour", "other") for question in failed):
-        return "prompt"
-    return "generator"
+    found = blame(critique.questions, unsound=unsound, shot=shot)
+    return critique.model_copy(update={"blame": found})
 
 
 def advice(shot: Shot, answers: list[Question]) -> list[str]:
@@ -143,6 +148,8 @@ def advice(shot: Shot, answers: list[Question]) -> list[str]:
             "order": f"{who}: {seen}; expected {due}: keep more of the sketch",
             "relation": f"{who} is {seen}; expected {due}: set them further apart",
             "stillness": f"{who} {seen} but should stand still: keep more of the sketch",
+            "smoothness": f"{who} {seen}: film those frames again, or keep more of the sketch",
+            "extra": f"{seen} that nobody asked for: keep more of the sketch",
         }.get(question.kind, f"{question.text} {seen}")
         told.append(line[0].upper() + line[1:])
     return told

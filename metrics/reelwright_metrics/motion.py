@@ -12,7 +12,8 @@ from reelwright_metrics.colours import Shares, alike
 from reelwright_metrics.finding import Blob
 
 LEAP = 0.3  # how far a thing may get from one picture to the next, in picture heights
-LOST = 4  # pictures that a thing may be hidden before it counts as another one
+LOST = 4  # pictures that a thing may be unseen before it counts as another one,
+COVERED = 9  # and so many if it was last seen going into another thing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -49,8 +50,8 @@ def link(pictures: Sequence[Sequence[Blob]]) -> list[Trace]:
     open_: list[list[Blob]] = []
     done: list[list[Blob]] = []
     for at, blobs in enumerate(pictures):
-        done += [trace for trace in open_ if at - _last_own(trace).at > LOST]
-        open_ = [trace for trace in open_ if at - _last_own(trace).at <= LOST]
+        done += [trace for trace in open_ if at - _last_own(trace).at > _patience(trace)]
+        open_ = [trace for trace in open_ if at - _last_own(trace).at <= _patience(trace)]
         costs = np.array([[_cost(trace, blob) for blob in blobs] for trace in open_])
         taken: dict[int, int] = {}
         if costs.size:
@@ -75,6 +76,11 @@ def _trimmed(blobs: list[Blob]) -> list[Blob]:
     while end > 1 and blobs[end - 1].shared:
         end -= 1
     return blobs[: max(end, 1)] if end < len(blobs) - LOST else blobs
+
+
+def _patience(trace: list[Blob]) -> int:
+    """How many pictures it may go on without a blob of its own."""
+    return COVERED if trace[-1].shared else LOST
 
 
 def _last_own(trace: list[Blob]) -> Blob:

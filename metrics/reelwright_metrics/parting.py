@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import cv2
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelwright_core.story import Layout, Shot
-from reelwright_metrics.backdrop import Lab, Mask
+from reelwright_metrics.backdrop import Lab, opened
 from reelwright_metrics.colours import NAMES, Shares, alike, looks, memberships
 from reelwright_metrics.finding import Blob, blob_of
 
@@ -81,25 +81,22 @@ def _part(blob: Blob, picture: Lab, *, small: Look, large: Look) -> list[Blob]:
     left, top = int(x) - window[0] // 2, int(y) - window[1] // 2
     inside[max(0, top) : top + window[1], max(0, left) : left + window[0]] = True
     smooth = cv2.GaussianBlur(ratio, (0, 0), 1.5) / (cv2.GaussianBlur(weight, (0, 0), 1.5) + 1e-3)
-    own = _opened(blob.mask & inside & (smooth > 0))
-    rest = _opened(blob.mask & ~own)
+    own = opened(blob.mask & inside & (smooth > 0))
+    rest = opened(blob.mask & ~own)
     least = 0.2 * min(small.size[0] * small.size[1] * height * width, float(blob.mask.sum()))
     if own.sum() < least or rest.sum() < least:
         return [blob]
     if ratio[own].mean() < SURE or ratio[rest].mean() > -SURE:
         return [blob]
     firm = np.ones_like(blob.mask)
-    return [blob_of(picture, part, at=blob.at, firm=firm) for part in (own, rest)]
+    parts = [blob_of(picture, part, at=blob.at, firm=firm) for part in (own, rest)]
+    return [replace(part, contrast=blob.contrast) for part in parts]
 
 
 def _ratios(shares: NDArray[np.float64], one: Shares, other: Shares) -> NDArray[np.float64]:
     """Per pixel [n, 11] the logarithm of how much likelier it is part of `one` than of `other`."""
     floor = 0.2 / len(NAMES)
     return np.log((shares @ one + floor) / (shares @ other + floor))
-
-
-def _opened(mask: Mask) -> Mask:
-    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)) > 0
 
 
 def _boxes(layout: Layout, entity: str) -> list[list[tuple[float, float, float, float] | None]]:

@@ -91,6 +91,34 @@ def questions(shot: Shot, layout: Layout) -> list[Asked]:
     return list(asked.values())
 
 
+IN_SIGHT = "in sight throughout"
+NO_JUMPS = "without jumps"
+"""What is expected by the questions of `steadiness`."""
+
+
+def steadiness(shot: Shot) -> list[Asked]:
+    """What nobody says and everybody expects: that things stay, do not jump, and are all there is.
+
+    They are asked apart from the plan's own questions, since a still picture passes them all.
+    """
+    asked: list[Asked] = []
+    for entity in shot.scene_graph.entities:
+        called, do = name(shot, entity), "Do" if entity.count > 1 else "Does"
+        asked += [
+            Asked(
+                kind="smoothness", text=f"{do} {called} stay in sight?", entity=entity.id,
+                expected=IN_SIGHT,
+            ),
+            Asked(
+                kind="smoothness", text=f"{do} {called} keep from jumping about?",
+                entity=entity.id, expected=NO_JUMPS,
+            ),
+        ]  # fmt: skip
+    if asked:
+        asked.append(Asked(kind="extra", text="Is there nothing else?", expected="nothing else"))
+    return asked
+
+
 def _all(shot: Shot, layout: Layout) -> Iterator[Asked]:
     graph = shot.scene_graph
     names = {entity.id: name(shot, entity) for entity in graph.entities}

@@ -276,7 +276,7 @@ def test_a_critique_says_what_when_and_whom_to_blame() -> None:
     sound = critic.watch(shot, layout, sketch, background=background)
     assert sound.blame == "none"
     assert sound.advice == []
-    assert with_blame(critique, sound).blame == "prompt"
+    assert with_blame(critique, sound).blame == "generator"
     assert with_blame(critique, critique).blame == "layout"
 
 

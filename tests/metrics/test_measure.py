@@ -101,7 +101,7 @@ def test_a_frozen_clip_fails_the_direction_and_nothing_else() -> None:
 def test_an_empty_clip_fails_everything() -> None:
     shot, layout = shot_of([across(0.2, 0.8)], "moves", "right")
     critique = watch(shot, layout, clip([]))
-    assert not any(q.passed for q in critique.questions)
+    assert [q.kind for q in critique.questions if q.passed] == ["extra"]
     assert critique.score < 0.1
     assert one(critique, "presence").seen == "not seen"
 
@@ -285,7 +285,13 @@ def test_the_blame_is_the_layouts_when_the_sketch_fails_too() -> None:
     assert with_blame(right, right).blame == "none"
     assert with_blame(wrong, right).blame == "generator"
     assert with_blame(wrong, wrong).blame == "layout"
-    assert with_blame(coloured, right).blame == "prompt"
+    assert with_blame(coloured, right).blame == "generator"
+    # A prompt that does not say the colour is to blame where it is not to be seen.
+    assert with_blame(coloured, right, shot=shot).blame == "prompt"
+    said = shot.model_copy(update={"prompt": "A red ball goes to the right."})
+    assert with_blame(coloured, right, shot=said).blame == "generator"
+    turned = said.model_copy(update={"prompt": "A red ball goes to the left."})
+    assert with_blame(wrong, right, shot=turned).blame == "prompt"
 
 
 def test_the_same_clip_gets_the_same_critique_quickly() -> None:

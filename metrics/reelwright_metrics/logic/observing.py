@@ -19,7 +19,7 @@ from reelwright_core.story import Event, Layout, Shot
 from reelwright_core.video import Frames
 from reelwright_metrics import paths
 from reelwright_metrics.assign import Path, Thing, Watched
-from reelwright_metrics.colours import alike, colour_scores
+from reelwright_metrics.colours import colour_scores
 from reelwright_metrics.logic.propositions import (
     WINDOW,
     Observed,
@@ -28,7 +28,6 @@ from reelwright_metrics.logic.propositions import (
     windows,
 )
 from reelwright_metrics.measure import watch_pixels
-from reelwright_metrics.motion import Trace
 from reelwright_metrics.questions import TURNS, direction_of
 from reelwright_metrics.relations import held_in
 from reelwright_metrics.shapes import SHAPES, half, slide_of
@@ -75,7 +74,7 @@ class MeasuringEyes:
         background: Frames | None = None,
     ) -> Observed:
         """As `Eyes` has it; of a clip of more than 49 frames so many are looked at."""
-        watched = _found_again(watch_pixels(shot, layout, frames, background=background))
+        watched = watch_pixels(shot, layout, frames, background=background)
         return Observed(
             windows=window_spans(watched.frames.tolist(), layout.frames - 1),
             table={
@@ -83,37 +82,6 @@ class MeasuringEyes:
                 for each in propositions
             },
         )
-
-
-def _found_again(watched: Watched) -> Watched:
-    """The same with lookalikes taken for the thing itself in pictures in which it is not seen.
-
-    What is followed is lost where it skips a way or is covered; then it is known by its looks.
-    """
-    spare = list(watched.spare)
-    things: list[Thing] = []
-    for thing in watched.things:
-        for trace in list(spare):
-            if thing.trace is not None and _again(thing.trace, trace):
-                spare.remove(trace)
-                new = {blob.at for blob in trace.blobs}
-                kept = [blob for blob in thing.trace.blobs if blob.at not in new]
-                blobs = sorted([*kept, *trace.blobs], key=lambda blob: blob.at)
-                thing = replace(thing, trace=Trace(blobs=blobs))
-        things.append(thing)
-    extras = {
-        entity: [trace for trace in traces if trace in spare]
-        for entity, traces in watched.extras.items()
-    }
-    return replace(watched, things=things, extras=extras, spare=spare)
-
-
-def _again(one: Trace, other: Trace) -> bool:
-    """Whether `other` may be the same thing at other times: as large, and of the same colours."""
-    seen = {blob.at for blob in one.blobs if not blob.shared}
-    if seen & {blob.at for blob in other.blobs}:
-        return False
-    return alike(one.colours, other.colours) >= 0.6 and 0.4 <= other.area / one.area <= 2.5
 
 
 def calibrated(found: Scores) -> Scores:
