@@ -571,9 +571,11 @@ def _fall(way: Way, event: Event) -> Finding:
 
 
 def _drop(way: Way, event: Event) -> Finding | None:
-    """The fall before the first bounce, if it does not spring up from the ground."""
+    """The fall before the first bounce, if it does not spring up, and is seen for long enough."""
     lows = [at for at, low in turns(way.y) if low]
-    return acceleration(way) if not lows or way.y[lows[0]] - way.y[0] >= 0.1 else None
+    if lows and (way.y[lows[0]] - way.y[0] < 0.1 or lows[0] - _down(way.y)[0] < NEEDED):
+        return None
+    return acceleration(way)
 
 
 def _bounce(way: Way, event: Event) -> Finding:

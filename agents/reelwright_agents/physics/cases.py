@@ -31,7 +31,7 @@ FALLING = 8
 """Frames that a fall takes at least, where the things can be as large as that."""
 BOUNCING = 5
 """Frames of the first fall of what bounces: several have to fit into the shot."""
-TOPPLING = 5
+TOPPLING = 7
 """The same of what topples: it takes about three times as long."""
 SWING = 35.0
 """Degrees from which a pendulum starts."""
