@@ -61,14 +61,15 @@ class CamerasNode(Node):
         shots = [each for shot in given.shots for each in self._seen(shot, given)]
         board = given if shots == given.shots else given.model_copy(update={"shots": shots})
         if board is not given:
-            board = Storyboard.model_validate(board.data())
+            board = Storyboard.from_data(board.data())
             write_board(context.run, board, users=users)
         return self.Outputs(storyboard=keep_storyboard(context, board), board=board.digest())
 
     def _seen(self, shot: Shot, board: Storyboard) -> list[Shot]:
         """The shot by all its cameras, or itself alone."""
         shared = shot.films is not None or any(each.films == shot.id for each in board.shots)
-        if shared or not shot.scene_graph.events:
+        acts = any(event.action != "stays" for event in shot.scene_graph.events)
+        if shared or not (acts or shot.physics):
             return [shot]
         if self.context.settings.physics.engine == "off":
             self._told(shot, "`physics.engine` is off")
