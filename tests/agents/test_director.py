@@ -239,7 +239,8 @@ def change(path: str, value: Any) -> dict[str, Any]:
 def asked(server: ScriptedEndpoint, **more: Any) -> roles.Spoken:
     endpoint = Endpoint(base_url=server.base_url, repairs=2, retries=0)
     model = LanguageModel(endpoint, model="scripted")
-    return roles.ask(model, BOARD, **{"kind": "director", "author": "director", **more})
+    told: dict[str, Any] = {"kind": "director", "author": "director", **more}
+    return roles.ask(model, BOARD, **told)
 
 
 COLOUR = f"{entity(CAR, 'red-car')}/colour"

@@ -291,7 +291,7 @@ def test_only_the_blamed_shot_is_filmed_again_and_fits_then(tmp_path: Path) -> N
     events: list[RunEvent] = []
     done = filmed_wrong(tmp_path, stubborn=False, on_event=events.append)
     filmed = [e.shot for e in events if (e.kind, e.stage) == ("stage started", "film")]
-    assert sorted(filmed[:3]) == ["s01", "s02", "s03"]
+    assert set(filmed[:3]) == {"s01", "s02", "s03"}
     assert filmed[3:] == ["s02"]
     kinds = [event.details["faults"] for event in events if event.kind == "continuity"]
     assert [[fault["blame"] for fault in faults] for faults in kinds] == [["s02"], []]
