@@ -269,7 +269,8 @@ def attentions(unet: Any) -> list[Any]:
     found: list[tuple[tuple[str, int, int], Any]] = []
     for half, blocks in (("down", unet.down_blocks), ("up", unet.up_blocks)):
         for i, block in enumerate(blocks):
-            for j, each in enumerate(getattr(block, "attentions", ())):
+            of_block: Sequence[Any] = getattr(block, "attentions", [])
+            for j, each in enumerate(of_block):
                 found += [((half, i, j), part.attn2) for part in each.transformer_blocks]
     named = [attention for place, attention in found if place in LAYERS]
     return named or [attention for _, attention in found]
