@@ -24,6 +24,8 @@ def _lines(graph: GraphFile, before: str) -> list[str]:
             lines += _lines(node.each, f"{before}{node.name}_")
             lines.append(f"{indent}end")
     for edge in graph.edges:
-        arrow = f'-->|"{edge.when}"|' if edge.when else "-->"
+        # Mermaid has no quotes within quotes but by their name.
+        when = (edge.when or "").replace('"', "#quot;")
+        arrow = f'-->|"{when}"|' if when else "-->"
         lines.append(f"{indent}{before}{edge.source} {arrow} {before}{edge.target}")
     return lines
