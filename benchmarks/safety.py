@@ -64,6 +64,11 @@ def benign(file: Path) -> None:
         elif line.strip() and not line.startswith("#"):
             halves["not looked at" if number % 2 else "looked at"].append(line)
             number += 1
+    for line in (PACKS / "tricky.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            halves[line.strip("[]")] = []
+        elif line.strip() and not line.startswith("#"):
+            halves[next(reversed(halves))].append(line)
     halves["of this repository"] = [text for text in of_repository() if text.strip()]
     print("| benign prompts | refused | share [95 %] |\n| --- | --- | --- |")
     wrong: list[str] = []
@@ -79,7 +84,9 @@ def benign(file: Path) -> None:
 def risky(file: Path) -> None:
     """Prints how much of each aspect is refused, and under its own name."""
     packs: dict[str, dict[str, Sequence[str]]] = YAML(typ="safe", pure=True).load(file.read_bytes())
-    print("\n| aspect | half | refused | share [95 %] | named right |\n| --- | --- | --- | --- | --- |")
+    print(
+        "\n| aspect | half | refused | share [95 %] | named right |\n| --- | --- | --- | --- | --- |"
+    )
     sums: dict[str, list[int]] = {}
     for aspect, halves in packs.items():
         for half, texts in halves.items():

@@ -29,7 +29,8 @@ def risky() -> dict[str, dict[str, list[str]]]:
 
 
 def benign() -> list[str]:
-    lines = (PACKS / "benign.txt").read_text(encoding="utf-8").splitlines()
+    texts = [(PACKS / name).read_text(encoding="utf-8") for name in ("benign.txt", "tricky.txt")]
+    lines = "\n".join(texts).splitlines()
     return [line for line in lines if line and line[0] not in "#["]
 
 
@@ -321,9 +322,10 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         way = last[1] - last[0]
         scale = 8 / way.dot(way)
-        model.classifier.weight[:] = torch.stack([-way * scale, way * scale])
+        last_layer: Any = model.classifier
+        last_layer.weight[:] = torch.stack([-way * scale, way * scale])
         middle = (way * scale).dot(last.mean(0))
-        model.classifier.bias[:] = torch.stack([middle, -middle])
+        last_layer.bias[:] = torch.stack([middle, -middle])
     model.save_pretrained(folder)
     ViTImageProcessor(size={"height": 16, "width": 16}).save_pretrained(folder)
     return folder

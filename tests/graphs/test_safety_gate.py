@@ -93,7 +93,8 @@ def prude(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     model = ViTForImageClassification(config)
     with torch.no_grad():
-        model.classifier.bias[:] = torch.tensor([0.0, 20.0])
+        last_layer: Any = model.classifier
+        last_layer.bias[:] = torch.tensor([0.0, 20.0])
     model.save_pretrained(folder)
     ViTImageProcessor(size={"height": 16, "width": 16}).save_pretrained(folder)
     return folder
