@@ -194,6 +194,14 @@ class CorrectNode(_RepairNode):
             self.context, inputs.shot, emphasis=options.emphasis,
             physical=options.style == "physical",
         )  # fmt: skip
+        if options.specialist == "span" and not by.keeps_frames and inputs.take == 1:
+            model = self.context.crew.generator().facts().name
+            self.context.say(
+                Event(
+                    kind="warning", shot=inputs.shot.id, take=inputs.take,
+                    text=f"no span is filmed anew: {model} cannot keep the other frames",
+                )
+            )  # fmt: skip
         made = self.decided(
             inputs,
             lambda: correct(options.specialist, case, by),

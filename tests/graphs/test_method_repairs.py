@@ -13,12 +13,27 @@ from reelwright_agents import testing as scripted
 from reelwright_agents.offline import OfflinePlanner
 from reelwright_agents.planner import Picture, Script
 from reelwright_agents.testing import Request, Scripted, ScriptedEndpoint
+from reelwright_core.settings import load_settings
+from reelwright_core.store import Store
 from reelwright_core.story import FrameSpan, Storyboard
-from reelwright_core.takes import Film
+from reelwright_core.takes import (
+    Artifact,
+    Clip,
+    Critique,
+    Film,
+    NoisePlan,
+    Question,
+    Take,
+)
 from reelwright_core.video import read_video
 from reelwright_graphs import run
+from reelwright_graphs.crew import Crew
 from reelwright_graphs.events import Event
 from reelwright_graphs.graph_file import load_graph
+from reelwright_graphs.nodes import Context
+from reelwright_graphs.repair_nodes import CorrectNode
+from reelwright_metrics.logic.critic import LogicCritic
+from reelwright_simulators.painter import paint
 
 FEW = {"generator.steps": 2}
 
@@ -187,6 +202,58 @@ def test_neus_e_runs_without_a_key(tmp_path: Path) -> None:
     assert take.critique is not None
     assert take.critique.critic == "logic"
     assert (tmp_path / "run/shots/s01/take-1/logic.txt").is_file()
+
+
+def test_a_right_clip_is_probable_and_the_same_with_exchanged_order_is_not() -> None:
+    """NeuS-E's line of acceptance, on propositions read from painted (synthetic) clips."""
+    right = "A dog runs to the left, then a blue ball falls."
+    wrong = "A blue ball falls, then a dog runs to the left."
+    (shot,), (other,) = board(right).shots, board(wrong).shots
+    assert shot.layout is not None
+    assert other.layout is not None
+    probable: list[float] = []
+    for shown in (shot, other):
+        assert shown.layout is not None
+        painted = paint(
+            shown.layout, entities=shown.scene_graph.entities, place=shown.place,
+            size=shown.size, seed=1,
+        )  # fmt: skip
+        found = LogicCritic().examine(
+            shot, shot.layout, painted.frames, background=painted.background
+        )
+        probable.append(found.verdict.probability)
+    assert probable[0] >= 0.9
+    assert probable[1] <= 0.2
+
+
+def test_a_model_that_keeps_no_frames_gets_no_span_and_that_is_said(tmp_path: Path) -> None:
+    said: list[Event] = []
+    shot = board("A red ball rolls to the right on a meadow.").shots[0]
+    told = load_settings({"generator.model": "still"})
+    at_work = Context(
+        run=tmp_path, store=Store(tmp_path), settings=told, seed=0, crew=Crew(told),
+        say=said.append,
+    )  # fmt: skip
+    failed = Question(
+        kind="path", text="?", score=0.0, passed=False, spans=[FrameSpan(first=3, last=6)]
+    )
+    assert shot.layout is not None
+    take = Take(
+        shot=shot.id, number=1, prompt=shot.prompt, layout=shot.layout,
+        noise=NoisePlan(level=0.5, seed=1),
+        clip=Clip(
+            video=Artifact(path="clip.mp4", sha256="0" * 64, bytes=1), frames=shot.frames,
+            fps=shot.fps, size=shot.size,
+        ),
+        critique=Critique(critic="measure", questions=[failed], score=0.1, blame="generator"),
+    )  # fmt: skip
+    node = CorrectNode(CorrectNode.Options(specialist="span"), at_work)
+    made = node.run(CorrectNode.Inputs(shot=shot, take=1, takes=[take]))
+    assert made.corrections == []
+    assert made.tried == ["span"]
+    assert [event.text for event in said] == [
+        "no span is filmed anew: still cannot keep the other frames"
+    ]
 
 
 # GenMAC
