@@ -146,7 +146,9 @@ def offline_rules(shot: Shot) -> list[str]:
     """What is to be seen of each thing if it obeys the laws of physics, by its events."""
     told: list[str] = []
     for entity in shot.scene_graph.entities:
-        own = [event.action for event in shot.scene_graph.events if event.actor == entity.id]
+        own: list[Action] = [
+            event.action for event in shot.scene_graph.events if event.actor == entity.id
+        ]
         rules = [_RULES[action] for action in dict.fromkeys(own) if action in _RULES]
         rules.append("it stays one and the same thing: it does not leap, vanish or melt")
         told += [f"{name(shot, entity)}: {rule}" for rule in rules]

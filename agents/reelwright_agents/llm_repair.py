@@ -113,8 +113,8 @@ class RepairAgents:
             answer=RouteForm,
             check=lambda form: _no_specialist(form.specialist, open_to),
         )
-        asked = next((one for one in specialists if one == form.specialist), None)
-        return asked, " ".join(form.advice.split())
+        named: list[Specialist] = [one for one in specialists if one == form.specialist]
+        return named[0] if named else None, " ".join(form.advice.split())
 
     def correct(
         self, specialist: Specialist, case: Case, means: Means, *, advice: str = ""

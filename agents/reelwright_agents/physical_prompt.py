@@ -109,7 +109,9 @@ def _said(case: Case, way: int) -> str:
     sentences = [shot.prompt.rstrip(" .")]
     for entity in shot.scene_graph.entities:
         it = name(shot, entity)
-        own = [event.action for event in shot.scene_graph.events if event.actor == entity.id]
+        own: list[Action] = [
+            event.action for event in shot.scene_graph.events if event.actor == entity.id
+        ]
         ways = [_SEEN[action][way] for action in dict.fromkeys(own) if action in _SEEN]
         for each in ways or [_ELSE[way]]:
             told = each.format(it=it)

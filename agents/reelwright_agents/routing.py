@@ -131,7 +131,8 @@ def route(
     5. something cannot be seen, and the prompt was made clear: layout;
     6. nothing else is left to try: seed.
     """
-    order = [one for one in _wanted(case, corrections) if one in specialists and one not in tried]
+    wanted = _wanted(case, corrections)
+    order: list[Specialist] = [one for one in wanted if one in specialists and one not in tried]
     return order[0] if order else None
 
 
