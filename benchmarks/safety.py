@@ -83,10 +83,10 @@ def benign(file: Path) -> None:
 
 def risky(file: Path) -> None:
     """Prints how much of each aspect is refused, and under its own name."""
-    packs: dict[str, dict[str, Sequence[str]]] = YAML(typ="safe", pure=True).load(file.read_bytes())
-    print(
-        "\n| aspect | half | refused | share [95 %] | named right |\n| --- | --- | --- | --- | --- |"
-    )
+    read = YAML(typ="safe", pure=True)
+    packs: dict[str, dict[str, Sequence[str]]] = read.load(file.read_bytes())
+    print("\n| aspect | half | refused | share [95 %] | named right |")
+    print("| --- | --- | --- | --- | --- |")
     sums: dict[str, list[int]] = {}
     for aspect, halves in packs.items():
         for half, texts in halves.items():
