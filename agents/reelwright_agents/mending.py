@@ -88,11 +88,14 @@ def wishes(shot: Shot, faults: Sequence[str]) -> list[Wish]:
         of = tuple(_named(shot, said))
         # What to do stands behind the last colon; what was seen before it may say the contrary.
         advice = said.rsplit(":", 1)[-1]
-        wants = [want for want, words in _SAID.items() if re.search(words, advice)]
-        wants = wants or [want for want, words in _SAID.items() if re.search(words, said)]
-        if wants and (wish := _fit(Wish(wants[0], of), shot)) not in found:
+        want = _wanted(advice) or _wanted(said)
+        if want is not None and (wish := _fit(Wish(want, of), shot)) not in found:
             found.append(wish)
     return found
+
+
+def _wanted(said: str) -> Want | None:
+    return next((want for want, words in _SAID.items() if re.search(words, said)), None)
 
 
 def _fit(wish: Wish, shot: Shot) -> Wish:

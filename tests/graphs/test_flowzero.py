@@ -124,7 +124,8 @@ def background_flow(
     things and their shadows.
     """
     margin, found = 16 if apart == 1 else 28, list[tuple[float, float]]()
-    thing = cv2.dilate((labels > 0).any(0).astype(np.uint8), np.ones((25, 25), np.uint8))
+    seen_ever = np.asarray((labels > 0).any(0), np.uint8)
+    thing = cv2.dilate(seen_ever, np.ones((25, 25), np.uint8))
     free = (1 - thing)[margin:-margin, margin:-margin]
     seen = frames.astype(np.float32)
     for one, two in zip(seen, seen[apart:], strict=False):

@@ -74,7 +74,7 @@ def test_alpha_is_the_level_of_cogvideox_5b(alpha: float, level: float) -> None:
 
 
 def test_alpha_is_that_of_diffusers_own_scheduler() -> None:
-    from diffusers import CogVideoXDPMScheduler
+    from diffusers.schedulers.scheduling_dpm_cogvideox import CogVideoXDPMScheduler
 
     kept = CogVideoXDPMScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
