@@ -92,8 +92,8 @@ class Moderation:
     def _failed(self, how: str) -> EndpointError:
         return EndpointError(
             f"safety: the moderation `{self.model}` at {self.address} {how}; nothing is let "
-            "through unchecked: see to the endpoint, or unset `safety.moderation` to use the built-in "
-            "rules alone"
+            "through unchecked: see to the endpoint, or unset `safety.moderation` to use the "
+            "built-in rules alone"
         )
 
 
