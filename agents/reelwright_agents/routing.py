@@ -25,9 +25,6 @@ STRUCTURE: frozenset[QuestionKind] = frozenset(
     {"direction", "path", "count", "relation", "order", "stillness", "smoothness", "physics"}
 )
 """What more of the sketch can mend; the rest is up to the prompt."""
-PLACED: frozenset[QuestionKind] = frozenset({"count", "relation"})
-"""What setting things further apart can mend, even where the sketch is right."""
-
 SPECIALISTS: tuple[Specialist, ...] = ("simulation", "layout", "span", "noise", "prompt", "seed")
 """Everyone who can be asked, in the order in which they are."""
 
@@ -125,7 +122,8 @@ def route(
 
     1. the blame is on the simulation or on the layout: that specialist;
     2. the faults are confined to a few frames, and no span was filmed anew yet: span;
-    3. things are too many, too few or wrongly placed, though the sketch is right: layout;
+    3. of several alike not all are told apart, or things are wrongly placed, though the sketch is
+       right: layout;
     4. what structure can mend failed: noise; what only words can mend failed: prompt; both may
        act in one round;
     5. something cannot be seen, and the prompt was made clear: layout;
@@ -150,7 +148,7 @@ def _wanted(case: Case, corrections: Sequence[Repair]) -> list[Specialist]:
         wanted.append("layout")
     if confined(case) is not None:
         wanted.append("span")
-    if any(question.kind in PLACED for question in failed):
+    if any(_misplaced(question, case.shot) for question in failed):
         wanted.append("layout")
     if any(question.kind in STRUCTURE for question in failed):
         wanted.append("noise")
@@ -158,6 +156,13 @@ def _wanted(case: Case, corrections: Sequence[Repair]) -> list[Specialist]:
     if any(question.kind == "presence" for question in failed):
         wanted.append("layout")
     return [*dict.fromkeys(wanted), "seed"]
+
+
+def _misplaced(question: Question, shot: Shot) -> bool:
+    """Whether setting things further apart can mend it, even where the sketch is right."""
+    if question.kind == "count" and question.entity is not None:
+        return shot.scene_graph.entity(question.entity).count > 1
+    return question.kind == "relation"
 
 
 def confined(case: Case) -> FrameSpan | None:

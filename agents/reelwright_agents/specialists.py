@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from reelwright_agents.routing import STRUCTURE, Case, confined, failures
@@ -225,7 +225,11 @@ def _span(case: Case, means: Means) -> Repair | None:
     if any((repair.span, repair.of) == (span, of) for _, repair in case.sources):
         return None  # Filmed anew once already, from the same take.
     why = f"film only frames {span.first}-{span.last} of take {of} anew"
-    return Repair(why=why, span=span, of=of, seed=new_seed(case.takes))
+    structural = any(question.kind in STRUCTURE for question in case.failed)
+    less = _noise(case, replace(means, emphasis=False)) if structural else None
+    if less is None:
+        return Repair(why=why, span=span, of=of, seed=new_seed(case.takes))
+    return less.model_copy(update={"why": f"{why}; in them, {less.why}", "span": span, "of": of})
 
 
 def fits(span: FrameSpan, case: Case, means: Means) -> bool:
