@@ -202,10 +202,14 @@ class Crew:
         from reelwright_metrics.learned import STEERS, weights_digest
 
         told = self.settings.critic.model_dump(mode="json")
-        return told | {"weights": weights_digest(STEERS) if self.settings.critic.learned else None}
+        return told | {"weights": weights_digest(STEERS) if self._learns() else None}
+
+    def _learns(self) -> bool:
+        asked = self.settings.critic.learned
+        return self.settings.generator.model == "builtin" if asked is None else asked
 
     def _learned(self) -> LearnedCritic | None:
-        if not self.settings.critic.learned:
+        if not self._learns():
             return None
         from reelwright_metrics.learned import STEERS
         from reelwright_metrics.learned.critic import LearnedCritic

@@ -159,8 +159,8 @@ def _film(jobs: Sequence[_Job], workers: int, say: Callable[[str], None]) -> dic
 def _make(job: _Job) -> str | None:
     from reelwright_graphs import run
     from reelwright_metrics.learned import REPORTS
+    from reelwright_metrics.learned.cells import CellCritic
     from reelwright_metrics.learned.critic import LearnedCritic
-    from reelwright_metrics.learned.reporting import ReportingCritic
 
     began = time.monotonic()
     try:
@@ -170,7 +170,7 @@ def _make(job: _Job) -> str | None:
     except ReelwrightError as error:
         return str(error)
     assert isinstance(film, Film)
-    critic = ReportingCritic(LearnedCritic.load(REPORTS))
+    critic = CellCritic(LearnedCritic.load(REPORTS))
     chosen = [shot.take for shot in film.shots]
     first = [shot.takes[0] for shot in film.shots]
     kept = FilmSeen(

@@ -122,12 +122,12 @@ class Critic(_Part):
     brain: Watcher = "offline"
     model: str = "gpt-5-mini"
     threshold: float = Field(default=0.8, ge=0, le=1)
-    """A take with at least this score is good enough."""
+    """A take with at least this score, and no failed question, is good enough; 0 takes all."""
     frames: int = Field(default=6, ge=1, le=32)
     """How many frames of a clip a vision model is shown; to `logic-openai`, windows of three."""
-    learned: bool = False
-    """Whether the offline critic also recognises things, by a network that was taught the built-in
-    model's art and knows no other."""
+    learned: bool | None = None
+    """Whether the offline critic also asks a network that was taught the built-in model's art and
+    knows no other. None: where the built-in model films."""
 
 
 class Endpoint(_Part):

@@ -146,7 +146,7 @@ QuestionKind = Literal[
     "presence", "count", "colour", "direction", "path", "order", "relation", "stillness",
     "smoothness", "extra", "physics", "look", "other",
 ]  # fmt: skip
-"""`smoothness`: nothing jumps, appears or vanishes; `extra`: nothing is there besides what was asked
+"""`smoothness`: nothing jumps, appears or vanishes; `extra`: nothing is there that nobody asked
 for; `physics`: it obeys the laws its rules name; `look`: an entity looks as in the other shots."""
 Blame = Literal["none", "prompt", "layout", "simulation", "generator", "noise"]
 
@@ -187,8 +187,13 @@ class Critique(Stored):
     """Where the caption differs from the prompt or from the rules."""
 
     def passed(self, threshold: float) -> bool:
-        """Whether the take is good enough."""
-        return self.score >= threshold
+        """Whether the take is good enough: it has the score, and no question is answered no.
+
+        A threshold of 0 lets every take pass.
+        """
+        return threshold == 0 or (
+            self.score >= threshold and all(question.passed for question in self.questions)
+        )
 
 
 Specialist = Literal["layout", "prompt", "noise", "simulation", "span", "seed"]

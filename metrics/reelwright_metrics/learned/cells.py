@@ -1,8 +1,8 @@
-"""The critic that reports and never steers: what a learned network sees, cell by cell and in time.
+"""What a learned critic sees cell by cell and in time, as answers to what a scene graph asks.
 
-It shares no code and no measurement with the critics of a loop. Where they find things by colour
-and shape against the known background and layout, this one is asked of every cell of the picture
-which noun, which colour and which motion covers it, and is told nothing of the plan.
+It shares no measurement with the critic that finds things by colour and shape against the known
+background and layout: it is asked of every cell of the picture which noun, which colour and which
+motion covers it, and is told nothing of the plan. One network steers, another one reports.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class _Seen:
         return np.where(self.heat >= SEEN / 2, self.heat, 0.0).sum((1, 2))
 
 
-class ReportingCritic:
+class CellCritic:
     """Answers the questions that a scene graph asks of a clip, by what `LearnedCritic` sees."""
 
     def __init__(self, critic: LearnedCritic) -> None:

@@ -11,8 +11,8 @@ from reelwright_agents.planner import Picture, Script
 from reelwright_core.errors import InputError
 from reelwright_core.story import Entity, Event, FrameSpan, SceneGraph
 from reelwright_metrics.learned import REPORTS
+from reelwright_metrics.learned.cells import CellCritic
 from reelwright_metrics.learned.critic import LearnedCritic
-from reelwright_metrics.learned.reporting import ReportingCritic
 from reelwright_metrics.suites import scripts
 from reelwright_metrics.suites.scripts import SCRIPTED, Scripted
 from reelwright_metrics.suites.scripts.make import scripts as made
@@ -33,11 +33,11 @@ def painted(script: Scripted) -> list[NDArray[np.uint8]]:
 
 
 @pytest.fixture(scope="module")
-def critic() -> ReportingCritic:
-    return ReportingCritic(LearnedCritic.load(REPORTS))
+def critic() -> CellCritic:
+    return CellCritic(LearnedCritic.load(REPORTS))
 
 
-def right(critic: ReportingCritic, script: Scripted, film: list[NDArray[np.uint8]]) -> float:
+def right(critic: CellCritic, script: Scripted, film: list[NDArray[np.uint8]]) -> float:
     return float(np.mean([one.passed for one in critic.watch(script.graph, film)]))
 
 
@@ -50,7 +50,7 @@ def test_the_suite_is_what_its_maker_makes() -> None:
 
 
 def test_painted_films_of_the_suite_are_nearly_always_right_and_those_of_others_seldom(
-    critic: ReportingCritic,
+    critic: CellCritic,
 ) -> None:
     chosen = scripts.first(scripts.load("story"), 15)
     films = [painted(one) for one in chosen]
@@ -62,7 +62,7 @@ def test_painted_films_of_the_suite_are_nearly_always_right_and_those_of_others_
     assert np.mean(other) <= 0.25, other
 
 
-def test_time_is_told_backwards(critic: ReportingCritic) -> None:
+def test_time_is_told_backwards(critic: CellCritic) -> None:
     script = next(one for one in scripts.load("story") if one.id == "order-01")
     film = painted(script)
     turned = [shot[::-1] for shot in film[::-1]]
@@ -74,7 +74,7 @@ def test_time_is_told_backwards(critic: ReportingCritic) -> None:
     assert not backwards["direction"]
 
 
-def test_what_the_network_was_not_taught_is_not_asked(critic: ReportingCritic) -> None:
+def test_what_the_network_was_not_taught_is_not_asked(critic: CellCritic) -> None:
     graph = SceneGraph(
         entities=[Entity(id="x", noun="samovar", colour="red")],
         events=[Event(actor="x", action="falls", frames=FrameSpan(first=0, last=7))],
