@@ -243,9 +243,14 @@ def _outlined(patches: NDArray[np.uint8], middle: Lab, empty: Lab) -> NDArray[np
         before = own & (there > np.quantile(there[own], 0.6))
         change = (middle - empty)[labels == label]
         even = change.std(0).sum() < 0.7 * np.abs(change.mean(0)).sum()
-        if not even or min(known[sharp].mean(), kept_up[before].mean()) < 0.7:
+        if not even or min(_share(known, sharp), _share(kept_up, before)) < 0.7:
             kept[labels == label] = 1
     return kept
+
+
+def _share(holds: NDArray[np.bool_], where: NDArray[np.bool_]) -> float:
+    """In which part of `where` it holds; 1.0 of nothing, as a flat patch has no edges."""
+    return float(holds[where].mean()) if where.any() else 1.0
 
 
 def _edges(picture: Lab) -> NDArray[np.float32]:
