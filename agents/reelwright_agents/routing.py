@@ -124,8 +124,8 @@ def route(
     2. the faults are confined to a few frames, and no span was filmed anew yet: span;
     3. of several alike not all are told apart, or things are wrongly placed, though the sketch is
        right: layout;
-    4. what structure can mend failed: noise; what only words can mend failed: prompt; both may
-       act in one round;
+    4. what structure can mend failed, or a thing that the sketch shows right: noise; what words
+       can mend failed: prompt; both may act in one round;
     5. something cannot be seen, and the prompt was made clear: layout;
     6. nothing else is left to try: seed.
     """
@@ -150,7 +150,8 @@ def _wanted(case: Case, corrections: Sequence[Repair]) -> list[Specialist]:
         wanted.append("span")
     if any(_misplaced(question, case.shot) for question in failed):
         wanted.append("layout")
-    if any(question.kind in STRUCTURE for question in failed):
+    shown = blame == "generator" and any(question.entity for question in failed)
+    if shown or any(question.kind in STRUCTURE for question in failed):
         wanted.append("noise")
     wanted += prompt
     if any(question.kind == "presence" for question in failed):

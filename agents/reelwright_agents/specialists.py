@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from reelwright_agents.routing import STRUCTURE, Case, confined, failures
@@ -21,6 +21,11 @@ LESS_NOISE = 0.8
 """Each repair that asks for more structure multiplies the noise level by this."""
 FLOOR = 0.3
 """The lowest noise level: below it the clip would be little more than the sketch."""
+
+NEARER = 0.5
+"""What cannot be seen right is filmed from so much of the noise that it was filmed from."""
+NEAREST = 0.1
+"""The lowest noise level of a thing: of what is smaller or paler, little else is left."""
 
 LayoutMaker = Callable[[Shot, Sequence[str], Layout], Layout]
 """Makes a layout of a shot from an earlier one, mending the faults it is told in plain words."""
@@ -161,18 +166,23 @@ def _layout(case: Case, means: Means) -> Repair | None:
 
 
 def _noise(case: Case, means: Means) -> Repair | None:
+    """Less noise, for all where structure failed, and for those who failed much less."""
     level = min(case.best.noise.level, max(case.default_level, FLOOR))
-    if means.emphasis:
-        return _emphasised(case, level)
+    changed = _nearer(case, level, by=LESS_NOISE if means.emphasis else NEARER)
     tried = [take.noise.level for take in case.takes]
     lower = max(FLOOR, min([level, *tried]) * LESS_NOISE)
-    if level <= FLOOR or lower >= min(tried):
-        return None
-    return Repair(why=f"keep more of the sketch (noise level {lower:.2f})", noise_level=lower)
+    structural = any(question.kind in STRUCTURE for question in case.failed)
+    if means.emphasis or not structural or level <= FLOOR or lower >= min(tried):
+        return changed
+    why = f"keep more of the sketch (noise level {lower:.2f})"
+    if changed is None:
+        return Repair(why=why, noise_level=lower)
+    return changed.model_copy(update={"why": f"{why}, {changed.why}", "noise_level": lower})
 
 
-def _emphasised(case: Case, level: float) -> Repair | None:
-    """Less noise for those alone who failed, as GenMAC guides those more whom it emphasises."""
+def _nearer(case: Case, level: float, *, by: float) -> Repair | None:
+    """Less noise for those who failed, as GenMAC guides those more whom it emphasises."""
+    least = FLOOR if by == LESS_NOISE else NEAREST
     failing = dict.fromkeys(q.entity for q in case.failed if q.entity is not None)
     planned = {track.entity for track in case.best.layout.tracks}
     regions = list(case.best.noise.regions)
@@ -181,7 +191,7 @@ def _emphasised(case: Case, level: float) -> Repair | None:
         if entity not in planned:
             continue
         own = min([level, *(region.level for region in regions if region.of == entity)])
-        lower = round(max(FLOOR, own * LESS_NOISE), 4)
+        lower = round(max(least, own * by), 4)
         if lower < own:
             regions = [region for region in regions if region.of != entity]
             regions.append(Region(of=entity, level=lower))
@@ -226,10 +236,18 @@ def _span(case: Case, means: Means) -> Repair | None:
         return None  # Filmed anew once already, from the same take.
     why = f"film only frames {span.first}-{span.last} of take {of} anew"
     structural = any(question.kind in STRUCTURE for question in case.failed)
-    less = _noise(case, replace(means, emphasis=False)) if structural else None
+    less = _less(case) if structural else None
     if less is None:
         return Repair(why=why, span=span, of=of, seed=new_seed(case.takes))
     return less.model_copy(update={"why": f"{why}; in them, {less.why}", "span": span, "of": of})
+
+
+def _less(case: Case) -> Repair | None:
+    level = min(case.best.noise.level, max(case.default_level, FLOOR))
+    lower = max(FLOOR, min([level, *(take.noise.level for take in case.takes)]) * LESS_NOISE)
+    if lower >= min(level, *(take.noise.level for take in case.takes)):
+        return None
+    return Repair(why=f"keep more of the sketch (noise level {lower:.2f})", noise_level=lower)
 
 
 def fits(span: FrameSpan, case: Case, means: Means) -> bool:
