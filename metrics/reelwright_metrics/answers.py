@@ -179,7 +179,7 @@ def _stillness(asked: Asked, watched: Watched) -> Found:
     for thing in them:
         seen = thing.seen[during]
         far = paths.trembling(seen, around=thing.planned[during] if moving else None)
-        often = np.isfinite(seen[:, 0]).mean() >= 0.4
+        often = thing.excused[during].mean() >= 0.4
         scores.append(float(np.clip(1 - far / 0.16, 0, 1)) if often else 0.0)
     score = float(np.mean(scores))
     move = moved(paths.going(them[0].seen[during]))

@@ -59,7 +59,7 @@ class Thing:
         if self.trace is None:
             return path
         free = [blob for blob in self.trace.blobs if not blob.shared]
-        chosen = free if len(free) >= 0.4 * len(self.trace.blobs) else self.trace.blobs
+        chosen = free if len(free) >= 0.25 * len(self.trace.blobs) else self.trace.blobs
         for blob in chosen:
             path[blob.at] = blob.x, blob.y, blob.area**0.5
         return path
@@ -118,7 +118,7 @@ def assign(
     ]
     used = set(given.values())
     spare = [trace for j, trace in enumerate(traces) if j not in used]
-    things, spare = found_again(bound(things), spare)
+    things, spare = found_again(owned(bound(things)), spare)
     things = partly_covered(things, spare)
     return Watched(
         shot=shot,
@@ -128,6 +128,38 @@ def assign(
         extras=_extras(things, spare),
         spare=spare,
     )
+
+
+def owned(things: Sequence[Thing]) -> list[Thing]:
+    """Things that share a blob with nothing that is planned have it for themselves.
+
+    So it is where what was followed as something else at first turns out to be the thing.
+    """
+    found: list[Thing] = []
+    for thing in things:
+        trace = thing.trace
+        if trace is not None:
+            others = [t.trace for t in things if t is not thing and t.trace is not None]
+            blobs = [
+                replace(blob, shared=False)
+                if blob.shared and not _another(blob, others) and _like(blob, trace)
+                else blob
+                for blob in trace.blobs
+            ]
+            thing = replace(thing, trace=Trace(blobs=blobs))
+        found.append(thing)
+    return found
+
+
+def _another(blob: Blob, others: Sequence[Trace]) -> bool:
+    """Whether another thing has this blob too."""
+    there = [other.at(blob.at) for other in others]
+    return any(each is not None and each.box == blob.box for each in there)
+
+
+def _like(blob: Blob, trace: Trace) -> bool:
+    """Whether it is as large as what was followed, and of the same colours."""
+    return 0.4 <= blob.area / trace.area <= 2.0 and alike(blob.colours, trace.colours) >= 0.6
 
 
 def found_again(things: Sequence[Thing], spare: Sequence[Trace]) -> tuple[list[Thing], list[Trace]]:
@@ -168,9 +200,9 @@ def _again(one: Trace, other: Trace) -> bool:
 
 
 def partly_covered(things: Sequence[Thing], spare: Sequence[Trace]) -> list[Thing]:
-    """Things with what is smaller than usual beside another marked as shared.
+    """Things with what is smaller or larger than usual beside another marked as shared.
 
-    It is partly covered, and its centre is not that of the whole.
+    It is partly covered, or has a part of the other one: its centre is not its own.
     """
     every = [thing.trace for thing in things if thing.trace is not None] + list(spare)
     found: list[Thing] = []
@@ -182,7 +214,7 @@ def partly_covered(things: Sequence[Thing], spare: Sequence[Trace]) -> list[Thin
         usual = trace.area
         blobs = [
             replace(blob, shared=True)
-            if blob.area < 0.85 * usual and _beside(blob, trace, every)
+            if not 0.85 <= blob.area / usual <= 1.3 and _beside(blob, trace, every)
             else blob
             for blob in trace.blobs
         ]
@@ -211,10 +243,8 @@ def _part_of(thing: Thing, other: Trace) -> bool:
     common = 0
     for blob in other.blobs:
         own = thing.trace.at(blob.at)
-        if own is None or own.shared:
+        if own is None or own.shared or own.box == blob.box:
             continue
-        if own.box == blob.box:
-            return False
         whole = _one(own, blob).box
         wide, high = whole[2] - whole[0], whole[3] - whole[1]
         if wide > 1.2 * thing.extent[0] or high > 1.2 * thing.extent[1]:

@@ -25,7 +25,7 @@ from reelwright_metrics.measure import smaller, watch_pixels
 from reelwright_metrics.sayings import contradictions
 from reelwright_metrics.style import MEASURES, stated, tones
 
-SAME = 0.55
+SAME = 0.5
 """Colours of one entity in two shots have at least this much in common."""
 BEHIND = 0.1
 """A stated colour that is this far behind the likeliest other one is not to be seen."""

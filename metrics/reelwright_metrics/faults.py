@@ -549,7 +549,8 @@ def _one_shot(id: str, kind: FaultKind | None, way: Way, rng: np.random.Generato
         id="s01", prompt=prompt, text=prompt, place=plan.place, size=SIZE, frames=FRAMES,
         scene_graph=SceneGraph(entities=plan.entities, events=plan.events),
     )  # fmt: skip
-    clip = _clip(shown, way, prompt=prompt, rng=rng)
+    style = ("flat", "noto")[int(rng.integers(2))]
+    clip = _clip(shown, way, prompt=prompt, rng=rng, style=style)
     if not _shows(clip, shown):
         return None
     filmed = Filmed(
@@ -598,6 +599,7 @@ def _film_of_shots(
     colour = others[int(rng.integers(len(others)))]
     origin = ("generator", "prompt")[int(rng.integers(2))] if kind else "none"
     shots: list[Filmed] = []
+    style = ("flat", "noto")[int(rng.integers(2))]
     side: Direction = ("left", "right")[int(rng.integers(2))]
     for index in range(number):
         plan = _again(first, side, rng)
@@ -616,7 +618,7 @@ def _film_of_shots(
             place=plan.place, size=SIZE, frames=FRAMES,
             scene_graph=SceneGraph(entities=plan.entities, events=plan.events),
         )  # fmt: skip
-        clip = _clip(shown, way, prompt=prompt, rng=rng)
+        clip = _clip(shown, way, prompt=prompt, rng=rng, style=style)
         if not _shows(clip, shown):
             return None
         shots.append(
@@ -699,14 +701,16 @@ def _shows(clip: Frames, world: World) -> bool:
     return True
 
 
-def _clip(world: World, way: Way, *, prompt: str, rng: np.random.Generator) -> Frames:
+def _clip(
+    world: World, way: Way, *, prompt: str, rng: np.random.Generator, style: str = "flat"
+) -> Frames:
     painted = world.painted().frames
     if way == "painted":
         return painted
     if way == "spoiled":
         return degrade(painted, seed=int(rng.integers(1 << 30)))
     if way == "style":
-        return _in_style(world, ("flat", "noto")[int(rng.integers(2))])
+        return _in_style(world, style)
     if way == "coded":
         return _coded(painted)
     return _filmed(painted, prompt=prompt, seed=int(rng.integers(1 << 30)))

@@ -49,9 +49,11 @@ def link(pictures: Sequence[Sequence[Blob]]) -> list[Trace]:
     """
     open_: list[list[Blob]] = []
     done: list[list[Blob]] = []
+    matched: dict[int, int] = {}  # by id of a trace, the last picture in which a blob was its own
     for at, blobs in enumerate(pictures):
-        done += [trace for trace in open_ if at - _last_own(trace).at > _patience(trace)]
-        open_ = [trace for trace in open_ if at - _last_own(trace).at <= _patience(trace)]
+        late = [at - matched[id(trace)] > _patience(trace) for trace in open_]
+        done += [trace for trace, is_late in zip(open_, late, strict=True) if is_late]
+        open_ = [trace for trace, is_late in zip(open_, late, strict=True) if not is_late]
         costs = np.array([[_cost(trace, blob) for blob in blobs] for trace in open_])
         taken: dict[int, int] = {}
         if costs.size:
@@ -59,13 +61,16 @@ def link(pictures: Sequence[Sequence[Blob]]) -> list[Trace]:
         owners = {j: i for i, j in taken.items()}
         for i, j in taken.items():
             open_[i].append(blobs[j])
+            matched[id(open_[i])] = at
         for i, trace in enumerate(open_):
             j = None if i in taken else _inside(trace, at, blobs)
             if j in owners:
                 both = replace(blobs[j], shared=True)
                 open_[owners[j]][-1] = both
                 trace.append(both)
-        open_ += [[blob] for j, blob in enumerate(blobs) if j not in owners]
+        new = [[blob] for j, blob in enumerate(blobs) if j not in owners]
+        matched |= {id(trace): at for trace in new}
+        open_ += new
     traces = [Trace(blobs=_trimmed(blobs)) for blobs in [*done, *open_]]
     return sorted(traces, key=lambda trace: -len(trace.blobs))
 
@@ -79,7 +84,7 @@ def _trimmed(blobs: list[Blob]) -> list[Blob]:
 
 
 def _patience(trace: list[Blob]) -> int:
-    """How many pictures it may go on without a blob of its own."""
+    """How many pictures it may go on without a blob that is matched to it."""
     return COVERED if trace[-1].shared else LOST
 
 

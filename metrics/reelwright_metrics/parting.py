@@ -58,15 +58,33 @@ def parted(
     The window of the smaller thing's size is looked for in which its colours are likeliest. If
     they are surely its own there, and the other's outside of it, the pixels in and around the
     window go to whom their surroundings resemble more. Only the size comes from the plan, not
-    the place.
+    the place. Nothing is parted where both things are already found apart.
     """
     done: list[list[Blob]] = []
     for blobs, picture in zip(pictures, clip, strict=True):
         now = list(blobs)
         for small, large in pairs:
-            now = [part for blob in now for part in _part(blob, picture, small=small, large=large)]
+            if not _both_there(now, small, large):
+                now = [
+                    part for blob in now for part in _part(blob, picture, small=small, large=large)
+                ]
         done.append(now)
     return done
+
+
+def _both_there(blobs: Sequence[Blob], small: Look, large: Look) -> bool:
+    """Whether two blobs already are the two things by their colours and sizes."""
+    found = [{i for i, blob in enumerate(blobs) if _is(blob, look)} for look in (small, large)]
+    return bool(found[0]) and bool(found[1]) and len(found[0] | found[1]) > 1
+
+
+def _is(blob: Blob, look: Look) -> bool:
+    """Whether it has 0.6 of a look's colours, and 0.4 to 1.4 of its width and height."""
+    wide, high = blob.box[2] - blob.box[0], blob.box[3] - blob.box[1]
+    fits = all(
+        0.4 * due <= own <= 1.4 * due for own, due in zip((wide, high), look.size, strict=True)
+    )
+    return fits and alike(blob.colours, look.colours) >= 0.6
 
 
 def _part(blob: Blob, picture: Lab, *, small: Look, large: Look) -> list[Blob]:

@@ -195,7 +195,7 @@ def _jumps(thing: Thing) -> list[Jump]:
         usual = min(usual, float(np.median([np.hypot(*pace) for pace in paces])) * 2 + 0.04)
         excess = far - 1.2 * usual * (b.at - a.at)
         side = min(a.area, b.area) ** 0.5
-        limit = max(LEAP, OWN * side) + (0.06 if a.cut or b.cut else 0.0)
+        limit = max(LEAP, OWN * side) + (0.03 if a.cut or b.cut else 0.0)
         found.append((a.at, b.at, excess / limit, steps[i]))
     return found
 
