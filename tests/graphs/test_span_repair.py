@@ -91,13 +91,14 @@ def test_no_seam_shows_at_the_ends_of_the_span(tmp_path: Path) -> None:
 
 
 def test_a_span_of_a_long_shot_is_filmed_with_what_is_around_it(tmp_path: Path) -> None:
-    most = Crew(load_settings({})).generator().facts().frames
+    facts = Crew(load_settings({})).generator().facts()
+    most = facts.frames
     before, after, told = filmed(tmp_path, frames=2 * most, span=FrameSpan(first=21, last=24))
     changed = [i for i in range(len(before)) if (before[i] != after[i]).any()]
     assert changed == list(range(21, 25))
     first, last = told["span"]["filmed"]
     assert last - first + 1 == most
-    assert first % 4 == 0
+    assert first % facts.frames_per_latent == 0
 
 
 def test_from_pure_noise_too_the_other_frames_stay(tmp_path: Path) -> None:
