@@ -8,9 +8,19 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
-from reelwright_agents.llm_answers import Answer, Check, UnfitAnswer, read_answer, strict_schema
+from pydantic import Field, ValidationError
+
+from reelwright_agents import llm_chances
+from reelwright_agents.llm_answers import (
+    Answer,
+    Check,
+    UnfitAnswer,
+    json_part,
+    read_answer,
+    strict_schema,
+)
 from reelwright_agents.llm_prompts import Message, messages, prompt, sound_text, without_images
 from reelwright_agents.llm_wire import Failure, Reply, Wire
 from reelwright_core.errors import EndpointError
@@ -29,6 +39,12 @@ _ABOUT_STEP = re.compile(
     r"response[_ ]?format|json[_ ]?(schema|object|mode)|structured output|guided|grammar"
     r"|\btool[_ s]?|function[_ ]?call",
     re.I,
+)
+_ABOUT_CHANCES = re.compile(
+    r"log[_ ]?prob"
+    r"|(unknown|unrecogni[sz]ed|unsupported|unexpected|extra)\b.{0,40}"
+    r"(argument|field|input|param|propert)",
+    re.I | re.DOTALL,
 )
 _writing = threading.Lock()
 
@@ -88,6 +104,7 @@ class LanguageModel:
         self._on_call = on_call
         self._step = 0
         self._proven = False
+        self._tells_chances = True
 
     def __repr__(self) -> str:
         """Names the model and where it is."""
@@ -109,15 +126,45 @@ class LanguageModel:
         model just as a wrong field does. Raises `EndpointError` when no answer comes, its
         `UnfitAnswers` when none fits within `endpoint.repairs` repairs.
         """
+        return self._ask(role, template, inputs, answer, images, check, chances=False)[0]
+
+    def ask_with_chances(
+        self,
+        *,
+        role: str,
+        template: str,
+        inputs: Mapping[str, Any],
+        answer: type[Answer],
+        images: Sequence[bytes] = (),
+        check: Check[Answer] | None = None,
+    ) -> tuple[Answer, list[float | None]]:
+        """The same with the probability of yes of each field `answer` in it, in order, 0..1.
+
+        It is that of the model's tokens (`llm_chances`), None where the server tells none. The
+        list is empty where nothing is told at all. One call, as without.
+        """
+        return self._ask(role, template, inputs, answer, images, check, chances=True)
+
+    def _ask(
+        self,
+        role: str,
+        template: str,
+        inputs: Mapping[str, Any],
+        answer: type[Answer],
+        images: Sequence[bytes],
+        check: Check[Answer] | None,
+        *,
+        chances: bool,
+    ) -> tuple[Answer, list[float | None]]:
         asked = prompt(template)
         talk = messages(asked.fill(inputs), images)
         schema = strict_schema(answer)
-        key = self._digest(talk, schema, asked.sha256)
-        tally = _Tally()
+        key = self._digest(talk, schema, asked.sha256, chances=chances)
+        tally = _Tally(chances=chances)
         kept = self._kept(key, answer, check)
         try:
             if kept is not None:
-                return kept
+                return kept, self._kept_chances(key) if chances else []
             self._wire.load()
             found = self._until_fit(role, key, talk, schema, answer, check, tally)
             tally.answered = True
@@ -125,8 +172,11 @@ class LanguageModel:
             self._tell(role, asked.sha256, tally, cached=kept is not None)
         if self._cache is not None:
             with _writing:
+                if tally.chances:
+                    told = _Chances(answers=tally.chances).model_dump(mode="json")
+                    write_json(self._cache / f"{key}.chances.json", told)
                 write_json(self._cache / f"{key}.json", found.model_dump(mode="json"))
-        return found
+        return found, tally.chances
 
     def _until_fit(
         self,
@@ -152,6 +202,7 @@ class LanguageModel:
                 faults = unfit.faults
             else:
                 self._proven = True
+                tally.chances = llm_chances.chances(reply.tokens, json_part(reply.text))
                 return found
             if repair == self.endpoint.repairs:
                 self._give_up(role, key, reply, faults)
@@ -169,7 +220,12 @@ class LanguageModel:
             step = self._step
             within = min(endpoint.timeout, deadline - time.monotonic())
             tally.tries += 1
-            got = self._wire.post(self._body(talk, schema, name, step), within=max(within, 0.001))
+            body = self._body(talk, schema, name, step)
+            # What a function is called with has no token probabilities anywhere.
+            wanted = tally.wants_chances and self._tells_chances and STEPS[step] != "tool"
+            if wanted:
+                body |= {"logprobs": True, "top_logprobs": llm_chances.TOP}
+            got = self._wire.post(body, within=max(within, 0.001))
             looser = step + 1 < len(STEPS)
             if isinstance(got, Reply):
                 tally.add(got)
@@ -178,6 +234,9 @@ class LanguageModel:
                 if self._proven:
                     return got
                 self._step = step + 1
+                continue
+            if wanted and _about_chances(got):
+                self._tells_chances = False
                 continue
             if looser and _about_step(got):
                 self._step = step + 1
@@ -189,6 +248,7 @@ class LanguageModel:
             if looser and not self._proven and server_errors == 2:
                 # Some servers answer 500 to a `response_format` that they do not know.
                 self._step, server_errors = step + 1, 0
+                self._tells_chances = self._tells_chances and not wanted
             pause = min(_BACKOFF_AT_FIRST * 2 ** (failures - 1), _BACKOFF_AT_MOST)
             pause = pause if got.wait is None else got.wait
             if time.monotonic() + pause >= deadline:
@@ -225,7 +285,7 @@ class LanguageModel:
         body["messages"] = [{**first, "content": asked}, *talk[1:]]
         return body
 
-    def _digest(self, talk: list[Message], schema: object, template: str) -> str:
+    def _digest(self, talk: list[Message], schema: object, template: str, *, chances: bool) -> str:
         return digest(
             {
                 "model": self.model,
@@ -233,8 +293,18 @@ class LanguageModel:
                 "schema": schema,
                 "temperature": self._temperature,
                 "template": template,
+                **({"chances": llm_chances.TOP} if chances else {}),
             }
         )
+
+    def _kept_chances(self, key: str) -> list[float | None]:
+        """Those kept with an answer; none where none were told, or the file is broken."""
+        assert self._cache is not None
+        try:
+            text = (self._cache / f"{key}.chances.json").read_text(encoding="utf-8")
+            return _Chances.model_validate_json(text).answers
+        except (OSError, UnicodeDecodeError, ValidationError):
+            return []
 
     def _kept(self, key: str, answer: type[Answer], check: Check[Answer] | None) -> Answer | None:
         """The answer in the cache, read as strictly as a reply; a broken one is none."""
@@ -283,10 +353,18 @@ class LanguageModel:
         )
 
 
+class _Chances(Record):
+    """The probabilities of yes in an answer."""
+
+    answers: list[Annotated[float, Field(ge=0, le=1)] | None]
+
+
 class _Tally:
     """What a question has cost so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, chances: bool) -> None:
+        self.wants_chances = chances
+        self.chances: list[float | None] = []
         self.began = time.monotonic()
         self.tries = 0
         self.answered = False
@@ -313,6 +391,13 @@ def _about_step(failure: Failure) -> bool:
     """Whether a server refuses the way it was asked for JSON, not the question."""
     status = failure.status or 0
     return (status in (400, 415, 422) or status >= 500) and bool(_ABOUT_STEP.search(failure.words))
+
+
+def _about_chances(failure: Failure) -> bool:
+    """Whether a server refuses to tell token probabilities, not the question."""
+    status = failure.status or 0
+    refuses = status in (400, 403, 415, 422) or status >= 500
+    return refuses and bool(_ABOUT_CHANCES.search(failure.words))
 
 
 def _said_schema(schema: dict[str, Any]) -> str:

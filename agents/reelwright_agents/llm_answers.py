@@ -94,7 +94,7 @@ def read_answer(text: str, answer: type[Answer], check: Check[Answer] | None = N
     overlong numbers, lone surrogates or deep nesting; what has other keys or types than `answer`;
     and what `check` says.
     """
-    data = _plain_data(_json_part(text))
+    data = _plain_data(json_part(text))
     try:
         sound = json.dumps(data, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except UnicodeEncodeError:
@@ -109,8 +109,8 @@ def read_answer(text: str, answer: type[Answer], check: Check[Answer] | None = N
     return found
 
 
-def _json_part(text: str) -> str:
-    """The longest whole `{...}` in `text`."""
+def json_part(text: str) -> str:
+    """The longest whole `{...}` in `text`; raises `UnfitAnswer` where there is none."""
     text = _THOUGHTS.sub("", text)
     if len(text) > _CHARACTERS_AT_MOST:
         raise UnfitAnswer([f"the answer is longer than {_CHARACTERS_AT_MOST} characters"])

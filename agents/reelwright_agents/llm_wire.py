@@ -6,12 +6,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
+from reelwright_agents.llm_chances import Token, tokens
 from reelwright_core import web
 from reelwright_core.errors import SettingsError
 from reelwright_core.settings import Endpoint
@@ -33,6 +34,8 @@ class Reply:
     refusal: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    tokens: tuple[Token, ...] = field(default=(), repr=False)
+    """With their probabilities, where they were asked for and the server tells them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,6 +145,7 @@ class Wire:
             refusal=choice.message.refusal,
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
+            tokens=tokens(choice.logprobs),
         )
 
     def _refused(self, response: Any) -> Failure:
@@ -233,6 +237,8 @@ class _Message(BaseModel):
 class _Choice(BaseModel):
     message: _Message
     finish_reason: str | None = None
+    logprobs: Any = None
+    """Of any form: an answer is no worse for token probabilities that cannot be read."""
 
 
 class _Completion(BaseModel):

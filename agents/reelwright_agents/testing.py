@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -90,22 +92,24 @@ class Scripted:
 
 def said(
     text: str | None, *, finish: str = "stop", refusal: str | None = None, before: float = 0.0,
-    drip: float = 0.0,
+    drip: float = 0.0, logprobs: object = None,
 ) -> Scripted:  # fmt: skip
     """A chat completion with exactly this text; it counts 100 prompt and 20 completion tokens."""
     message = {"role": "assistant", "content": text, "refusal": refusal}
-    return _completion(message, finish=finish, before=before, drip=drip)
+    return _completion(message, finish=finish, before=before, drip=drip, logprobs=logprobs)
 
 
 def _completion(
-    message: Mapping[str, Any], *, finish: str, before: float = 0.0, drip: float = 0.0
-) -> Scripted:
+    message: Mapping[str, Any], *, finish: str, before: float = 0.0, drip: float = 0.0,
+    logprobs: object = None,
+) -> Scripted:  # fmt: skip
+    choice = {"index": 0, "message": message, "finish_reason": finish, "logprobs": logprobs}
     completion = {
         "id": "chatcmpl-scripted",
         "object": "chat.completion",
         "created": 0,
         "model": "scripted",
-        "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}],
+        "choices": [choice],
         "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
     }
     return Scripted(body=json.dumps(completion).encode(), before=before, drip=drip)
@@ -114,6 +118,35 @@ def _completion(
 def answer(data: object, *, before: float = 0.0, drip: float = 0.0) -> Scripted:
     """A good reply: `data` as JSON; `before` makes it slow, `drip` sends byte by byte."""
     return said(json.dumps(data), before=before, drip=drip)
+
+
+def surely(data: object, chances: Sequence[float | None]) -> Scripted:
+    """`data` as JSON with the logprobs of its tokens, words and single signs.
+
+    Where a field `answer` says yes or no, yes has the next of `chances` and no the rest; None has
+    neither of them among the likeliest.
+    """
+    text, left = json.dumps(data), iter(chances)
+    content: list[dict[str, Any]] = []
+    for match in re.finditer(r"\w+|\W", text):
+        token = match[0]
+        top = {token: 0.0}
+        if text[: match.start()].endswith('"answer": "'):
+            chance = next(left)
+            sure = {} if chance is None else {"yes": chance, "no": 1 - chance}
+            top = {word: math.log(p) for word, p in sure.items() if p} or {"perhaps": 0.0}
+        listed = [_logprob(word, p) for word, p in top.items()]
+        content.append({**_logprob(token, top.get(token, -9999.0)), "top_logprobs": listed})
+    return said(text, logprobs={"content": content})
+
+
+def _logprob(token: str, logprob: float) -> dict[str, Any]:
+    return {"token": token, "logprob": logprob, "bytes": list(token.encode())}
+
+
+def no_logprobs() -> Scripted:
+    """400 to any `logprobs`."""
+    return problem(400, "Unsupported parameter: 'logprobs' is not supported with this model.")
 
 
 def called(data: object, *, function: str = "answer") -> Scripted:

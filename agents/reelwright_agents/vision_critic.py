@@ -83,7 +83,7 @@ class VisionCritic:
         if not asked:
             return Critique(critic=self.name, score=1.0)
         chosen = spread(len(frames), self._frames)
-        form = self._model.ask(
+        form, told = self._model.ask_with_chances(
             role="vision critic",
             template="vision_critic",
             inputs={
@@ -96,7 +96,7 @@ class VisionCritic:
             images=[png(frames[index]) for index in chosen],
             check=lambda form: _faults(form, len(asked), len(frames)),
         )
-        return _critique(self.name, asked, form)
+        return _critique(self.name, asked, form, chances=told)
 
 
 def spread(count: int, at_most: int) -> list[int]:
@@ -143,20 +143,43 @@ def _seen_faults(seen: SeenForm, frames: int) -> Iterator[str]:
         yield f"frames {first} to {last} are not in order within 0 to {frames - 1}"
 
 
-def _critique(name: str, asked: Sequence[Asked], form: ReviewForm) -> Critique:
+def by_number(numbers: Sequence[int], told: Sequence[float | None]) -> dict[int, float]:
+    """The token probabilities of yes of answers with these numbers, of those that have one."""
+    if len(numbers) != len(told):  # the model wrote more or fewer answers than there are
+        return {}
+    return {n: chance for n, chance in zip(numbers, told, strict=True) if chance is not None}
+
+
+def scores_from(tokens: int, count: int) -> str:
+    """From what `count` scores are, `tokens` of which are token probabilities."""
+    if tokens == 0:
+        return "words"
+    return "tokens" if tokens == count else f"tokens ({tokens} of {count}, else words)"
+
+
+def _critique(
+    name: str, asked: Sequence[Asked], form: ReviewForm, *, chances: Sequence[float | None]
+) -> Critique:
     seen = {one.number: one for one in form.answers}
-    found = [_question(question, seen[n]) for n, question in enumerate(asked, 1)]
+    # Who is unsure has said neither word, and how probable each was tells little.
+    told = by_number([one.number for one in form.answers], chances)
+    told = {n: chance for n, chance in told.items() if seen[n].answer != "unsure"}
+    found = [_question(question, seen[n], told.get(n)) for n, question in enumerate(asked, 1)]
+    passed = all(question.passed for question in found)
+    blame = "generator" if form.blame == "none" else form.blame
     return Critique(
         critic=name,
         questions=found,
         score=sum(question.score for question in found) / len(found),
-        blame="none" if all(question.passed for question in found) else form.blame,
+        blame="none" if passed else blame,
+        scores_from=scores_from(len(told), len(found)),
         advice=[" ".join(line.split())[:300] for line in form.advice if line.strip()],
     )
 
 
-def _question(asked: Asked, seen: SeenForm) -> Question:
-    passed = seen.answer == "yes"
+def _question(asked: Asked, seen: SeenForm, chance: float | None) -> Question:
+    """The question by its token probability; by the answer and the stated score without one."""
+    passed = seen.answer == "yes" if chance is None else chance >= 0.5
     spans: list[FrameSpan] = []
     if not passed and seen.first_failing is not None and seen.last_failing is not None:
         spans = [FrameSpan(first=seen.first_failing, last=seen.last_failing)]
@@ -164,7 +187,7 @@ def _question(asked: Asked, seen: SeenForm) -> Question:
         kind=asked.kind,
         text=asked.text,
         entity=asked.entity,
-        score=seen.score,
+        score=seen.score if chance is None else round(chance, 4),
         passed=passed,
         expected=asked.expected,
         seen=" ".join(seen.seen.split()) or seen.answer,

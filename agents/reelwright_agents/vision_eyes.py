@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
@@ -10,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from reelwright_agents.llm import Call, LanguageModel
-from reelwright_agents.vision_critic import png, spread
+from reelwright_agents.vision_critic import by_number, png, scores_from, spread
 from reelwright_core.records import Record
 from reelwright_core.settings import Settings
 from reelwright_core.story import Layout, Shot
@@ -39,11 +40,20 @@ class WindowForm(Record):
     answers: list[JudgedForm] = Field(max_length=400)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Window:
+    """What was seen in one window; `known` of the probabilities are those of tokens."""
+
+    chances: list[float]
+    known: int
+
+
 class VisionEyes:
     """Asks one question with three pictures for each window; `EndpointError` without an answer.
 
-    Its probabilities are what the model says, made surer by the same logistic as measured scores
-    (NeuS-V calibrates the model's token probabilities with a sigmoid in the same way).
+    Its probabilities are those of the model's tokens yes and no, or what it says where the server
+    tells none, made surer by the same logistic as measured scores (NeuS-V calibrates the token
+    probabilities with a sigmoid in the same way).
     """
 
     def __init__(self, model: LanguageModel, *, most: int = 6):
@@ -82,18 +92,20 @@ class VisionEyes:
             for a, b in windows(len(chosen))
             if propositions
         ]
+        known, count = sum(each.known for each in judged), len(judged) * len(propositions)
         return Observed(
             windows=window_spans([int(planned[i]) for i in chosen], layout.frames - 1),
             table={
-                each.name: [round(window[index], 6) for window in judged]
+                each.name: [round(window.chances[index], 6) for window in judged]
                 for index, each in enumerate(propositions)
             },
+            scores_from=scores_from(known, count) if count else "",
         )
 
     def _window(
         self, frames: Frames, chosen: Sequence[int], propositions: Sequence[Proposition]
-    ) -> list[float]:
-        form = self._model.ask(
+    ) -> _Window:
+        form, told = self._model.ask_with_chances(
             role="vision eyes",
             template="vision_eyes",
             inputs={
@@ -105,8 +117,10 @@ class VisionEyes:
             images=[png(frames[index]) for index in chosen],
             check=lambda form: list(_faults(form, len(propositions))),
         )
-        said = {each.number: each.probability for each in form.answers}
-        return calibrated(np.array([said[n] for n in range(1, len(said) + 1)])).tolist()
+        known = by_number([each.number for each in form.answers], told)
+        said = {each.number: each.probability for each in form.answers} | known
+        chances = calibrated(np.array([said[n] for n in range(1, len(said) + 1)]))
+        return _Window(chances=chances.tolist(), known=len(known))
 
 
 def _faults(form: WindowForm, count: int) -> Iterator[str]:

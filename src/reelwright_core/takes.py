@@ -185,6 +185,9 @@ class Critique(Stored):
     """The physical rules that it was held against."""
     mismatches: list[str] = []
     """Where the caption differs from the prompt or from the rules."""
+    scores_from: str = ""
+    """Of a vision model: `tokens`, the probabilities of its words yes and no; `words`, what it
+    states where the server tells none; or how many are of which. Empty for measured scores."""
 
     def passed(self, threshold: float) -> bool:
         """Whether the take is good enough: it has the score, and no question is answered no.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,7 @@ from PIL import Image
 
 from reelwright_agents import testing as scripted
 from reelwright_agents.llm import LanguageModel
+from reelwright_agents.llm_chances import Token, chances
 from reelwright_agents.testing import ScriptedEndpoint
 from reelwright_agents.vision_critic import VisionCritic, png, spread
 from reelwright_core.errors import EndpointError
@@ -185,3 +189,109 @@ def test_frames_are_spread_from_the_first_to_the_last(
 def test_big_frames_are_made_smaller() -> None:
     made = Image.open(io.BytesIO(png(np.zeros((1080, 1920, 3), np.uint8))))
     assert made.size == (910, 512)
+
+
+# token probabilities
+
+
+ODDS = [round(0.97 - 0.05 * n, 2) for n in range(COUNT)]
+
+
+def test_scores_are_the_token_probabilities_of_yes_where_the_server_tells_them() -> None:
+    with ScriptedEndpoint([scripted.surely(ALL_WELL, ODDS)]) as server:
+        critique = critic_at(server).watch(SHOT, LAYOUT, clip())
+        (request,) = server.requests
+    assert (request.body["logprobs"], request.body["top_logprobs"]) == (True, 5)
+    assert [question.score for question in critique.questions] == pytest.approx(ODDS)
+    assert critique.score == pytest.approx(sum(ODDS) / COUNT)
+    assert critique.scores_from == "tokens"
+
+
+def test_a_yes_that_is_less_likely_than_no_does_not_pass() -> None:
+    with ScriptedEndpoint([scripted.surely(ALL_WELL, [0.2, *ODDS[1:]])]) as server:
+        critique = critic_at(server).watch(SHOT, LAYOUT, clip())
+    assert [q.passed for q in critique.questions] == [False] + [True] * (COUNT - 1)
+    assert critique.blame == "generator"  # the model named nobody, since it had said yes
+
+
+def test_where_neither_word_is_likely_or_the_model_is_unsure_the_stated_score_stays() -> None:
+    unsure = seen(2, answer="unsure", score=0.4)
+    told = review(seen(1, score=0.9), unsure, *[seen(n) for n in range(3, COUNT + 1)])
+    with ScriptedEndpoint([scripted.surely(told, [None, 0.99, *ODDS[2:]])]) as server:
+        critique = critic_at(server).watch(SHOT, LAYOUT, clip())
+    assert [q.score for q in critique.questions] == pytest.approx([0.9, 0.4, *ODDS[2:]])
+    assert not critique.questions[1].passed
+    assert critique.scores_from == f"tokens ({COUNT - 2} of {COUNT}, else words)"
+
+
+@pytest.mark.parametrize("status", [400, 403, 422, 500])
+def test_a_server_that_refuses_logprobs_is_asked_without_and_that_is_remembered(
+    status: int,
+) -> None:
+    def play(request: scripted.Request) -> scripted.Scripted:
+        if "logprobs" in request.body:
+            return scripted.problem(status, "You are not allowed to request logprobs")
+        return scripted.answer(ALL_WELL)
+
+    with ScriptedEndpoint(play) as server:
+        critic = critic_at(server)
+        critiques = [critic.watch(SHOT, LAYOUT, clip()) for _ in range(3)]
+        asked = [("logprobs" in r.body, r.step) for r in server.requests]
+    assert asked == [(True, "json_schema")] + [(False, "json_schema")] * 3
+    assert [each.scores_from for each in critiques] == ["words"] * 3
+    assert critiques[0].score == 1.0
+
+
+@pytest.mark.parametrize("told", [None, {}, {"content": [{"token": 3}]}, "none", [1], {"content": [
+    {"token": "{", "logprob": "NaN", "top_logprobs": None}]}])  # fmt: skip
+def test_logprobs_of_another_form_do_not_spoil_an_answer(told: Any) -> None:
+    reply = scripted.said(json.dumps(ALL_WELL), logprobs=told)
+    with ScriptedEndpoint([reply]) as server:
+        critique = critic_at(server).watch(SHOT, LAYOUT, clip())
+    assert (critique.score, critique.scores_from) == (1.0, "words")
+
+
+def test_a_function_call_has_no_token_probabilities_and_none_are_asked_for() -> None:
+    def play(request: scripted.Request) -> scripted.Scripted:
+        if request.step == "tool":
+            assert "logprobs" not in request.body
+            return scripted.called(ALL_WELL)
+        return scripted.no_format()
+
+    with ScriptedEndpoint(play) as server:
+        assert critic_at(server).watch(SHOT, LAYOUT, clip()).scores_from == "words"
+
+
+def test_a_repaired_answer_has_the_probabilities_of_its_own_tokens() -> None:
+    wrong = review(*[seen(n) for n in range(1, COUNT)])
+    replies = [scripted.surely(wrong, [0.6] * (COUNT - 1)), scripted.surely(ALL_WELL, ODDS)]
+    with ScriptedEndpoint(replies) as server:
+        critique = critic_at(server).watch(SHOT, LAYOUT, clip())
+    assert [question.score for question in critique.questions] == pytest.approx(ODDS)
+
+
+def test_token_probabilities_are_kept_with_the_answer(tmp_path: Path) -> None:
+    with ScriptedEndpoint([scripted.surely(ALL_WELL, ODDS)]) as server:
+        endpoint = Endpoint(base_url=server.base_url, timeout=10, retries=0, repairs=1)
+        found = [
+            VisionCritic(LanguageModel(endpoint, model="eye", cache=tmp_path)).watch(
+                SHOT, LAYOUT, clip()
+            )
+            for _ in range(2)
+        ]
+        assert len(server.requests) == 1
+    assert found[0] == found[1]
+    assert found[1].scores_from == "tokens"
+
+
+def test_tokens_may_be_half_a_sign_and_begin_with_thoughts_or_a_quote() -> None:
+    part = '{"seen": "é", "answer": "no"}'
+    tops: dict[bytes, dict[str, float]] = {
+        b"<think>maybe</think>": {}, b'{"seen": "\xc3': {}, b'\xa9", "answer":': {},
+        b' "no': {' "no': -0.5, ' "Yes': -1.5, ' "n': -3.0, "perhaps": -2.0}, b'"}<|end|>': {},
+    }  # fmt: skip
+    reply = [Token(text=text, top=top) for text, top in tops.items()]
+    no = math.exp(-0.5) + math.exp(-3.0)
+    # The word itself begins within a token that has the space and the quote before it.
+    assert chances(reply, part) == pytest.approx([math.exp(-1.5) / (math.exp(-1.5) + no)])
+    assert chances(reply, '{"answer": "yes"}') == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from reelwright_core.settings import Endpoint, load_settings
 from reelwright_core.story import Entity, Event, FrameSpan, Layout, SceneGraph, Shot
 from reelwright_graphs.crew import Crew
 from reelwright_metrics.logic.critic import LogicCritic
+from reelwright_metrics.logic.critic import critique as logic_critique
 from reelwright_metrics.logic.propositions import specification
 
 SHOT = Shot(
@@ -90,6 +92,29 @@ def test_a_critic_of_this_kind_comes_from_the_settings_and_looks_at_no_more_wind
         critique = Crew(settings).critic().watch(SHOT, LAYOUT, CLIP)
         assert len(server.requests) == 2
     assert critique.score > 0.9
+
+
+def test_probabilities_are_those_of_tokens_made_surer_and_the_critique_says_so() -> None:
+    odds = [0.7 if name in (*ALWAYS, "the dog jumps") else 0.1 for name in NAMES]
+    replies = [scripted.surely(LEFT, [0.5] * len(NAMES)), scripted.surely(JUMP, odds)]
+    with ScriptedEndpoint(replies) as server:
+        eyes = VisionEyes(LanguageModel(endpoint(server), model="eye"), most=2)
+        found = LogicCritic(eyes=eyes).examine(SHOT, LAYOUT, CLIP)
+        assert len(server.requests) == 2
+    for name, chance in zip(NAMES, odds, strict=True):
+        sure = 1 / (1 + math.exp(-14 * (chance - 0.5)))
+        assert found.observed.table[name] == pytest.approx([0.5, sure], abs=1e-5)
+    assert logic_critique(found).scores_from == "tokens"
+
+
+def test_probabilities_are_those_the_model_states_where_the_server_tells_no_tokens() -> None:
+    replies = [scripted.no_logprobs(), *[scripted.answer(each) for each in (LEFT, JUMP)]]
+    with ScriptedEndpoint(replies) as server:
+        eyes = VisionEyes(LanguageModel(endpoint(server), model="eye"), most=2)
+        critique = LogicCritic(eyes=eyes).watch(SHOT, LAYOUT, CLIP)
+        assert ["logprobs" in request.body for request in server.requests] == [True, False, False]
+    assert critique.score > 0.9
+    assert critique.scores_from == "words"
 
 
 def test_answers_that_do_not_fit_are_sent_back_and_then_refused() -> None:

@@ -109,6 +109,7 @@ def critique(found: Examination) -> Critique:
         score=_rounded(whole.probability),
         blame="none" if all(each.passed for each in questions) else _blame(found),
         advice=list(_advice(found)),
+        scores_from=found.observed.scores_from,
     )
 
 

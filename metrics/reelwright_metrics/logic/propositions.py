@@ -64,6 +64,8 @@ class Observed:
     windows: list[FrameSpan]
     """In frames of the layout, without gaps."""
     table: Mapping[str, list[float]]
+    scores_from: str = ""
+    """As `Critique` has it."""
 
 
 class Eyes(Protocol):
