@@ -74,16 +74,22 @@ def judged(case: Case, critic: MeasuringCritic) -> Judged:
         backgrounds={filmed.shot.id: filmed.background for filmed in case.shots},
     )
     odd = [fault for fault in fit.faults if fault.kind == "look"]
-    others = [main_fault(each)[0] for each in critiques]
-    # A stated colour that is wrong in one of several shots is seen by the shot's own critic too.
-    other = next((kind for kind in others if kind not in (None, "swapped")), None)
+    other: FaultKind | None = None
+    for each in critiques:
+        kind, _ = main_fault(each)
+        # A stated colour that is wrong in one of several shots is seen by its own critic too.
+        if kind != "swapped":
+            other = other or kind
+    if other is None and fit.faults:
+        other = "direction"
     about["failed"] += [fault.text for fault in fit.faults]
     about["alarmed"] = bool(about["failed"])
     right_shot = bool(odd) and {fault.blame for fault in odd} == {case.bad}
+    accounts: list[Blame] = [each.blame for each in critiques if each.blame != "none"]
     return Judged(
         **about,
-        found="look" if odd else other or ("direction" if fit.faults else None),
-        blame=next((c.blame for c in critiques if c.blame != "none"), "none"),
+        found="look" if odd else other,
+        blame=accounts[0] if accounts else "none",
         right_shot=right_shot if case.kind else None,
     )  # fmt: skip
 

@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reelwright_core.story import (
     Action,
@@ -58,8 +57,6 @@ FRAMES, SIZE = 17, (160, 96)
 LEVEL = 0.3
 CLEAR = 14.0
 """CIELAB distance that a thing keeps at least from what is behind it, mean over its pixels."""
-
-Drawn = Callable[["World"], Frames]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,18 +188,14 @@ def _planned(kind: FaultKind | None, rng: np.random.Generator, *, known: bool) -
     crossing = number == 2 and kind not in ("order",) and rng.random() < 0.2
     nouns: list[str] = []
     entities: list[Entity] = []
-    colours = [_COLOURS[int(i)] for i in rng.permutation(len(_COLOURS))]
+    colours: list[Colour] = [_COLOURS[int(i)] for i in rng.permutation(len(_COLOURS))]
     for index in range(number):
         coloured = kind == "swapped" or rng.random() < 0.5
         noun = _noun(rng, coloured=coloured, besides=nouns, known=known)
         nouns.append(noun)
         count = 2 if number == 1 and kind != "look" and rng.random() < 0.2 else 1
-        entities.append(
-            Entity(
-                id=f"e{index}", noun=noun, count=count,
-                colour=colours[index] if coloured else None,
-            )
-        )  # fmt: skip
+        colour: Colour | None = colours[index] if coloured else None
+        entities.append(Entity(id=f"e{index}", noun=noun, count=count, colour=colour))
     if kind == "swapped":
         both = [looks(e.noun, known=True, colour=e.colour) for e in entities]
         if alike(*both) > 0.5:
@@ -549,14 +542,14 @@ def _one_shot(id: str, kind: FaultKind | None, way: Way, rng: np.random.Generato
         id="s01", prompt=prompt, text=prompt, place=plan.place, size=SIZE, frames=FRAMES,
         scene_graph=SceneGraph(entities=plan.entities, events=plan.events),
     )  # fmt: skip
-    style = ("flat", "noto")[int(rng.integers(2))]
-    clip = _clip(shown, way, prompt=prompt, rng=rng, style=style)
+    style, tones = ("flat", "noto")[int(rng.integers(2))], int(rng.integers(1 << 30))
+    clip = _clip(shown, way, prompt=prompt, rng=rng, style=style, tones=tones)
     if not _shows(clip, shown):
         return None
     filmed = Filmed(
         shot=shot, layout=layout, sketch=sketch.frames, background=sketch.background, clip=clip
     )
-    return Case(id=id, kind=kind, origin=origin, way=way, shots=[filmed], span=span)  # pyright: ignore[reportArgumentType]
+    return Case(id=id, kind=kind, origin=origin, way=way, shots=[filmed], span=span)
 
 
 def _wrong_words(kind: FaultKind, plan: _Planned, shown: World) -> str | None:
@@ -599,7 +592,7 @@ def _film_of_shots(
     colour = others[int(rng.integers(len(others)))]
     origin = ("generator", "prompt")[int(rng.integers(2))] if kind else "none"
     shots: list[Filmed] = []
-    style = ("flat", "noto")[int(rng.integers(2))]
+    style, tones = ("flat", "noto")[int(rng.integers(2))], int(rng.integers(1 << 30))
     side: Direction = ("left", "right")[int(rng.integers(2))]
     for index in range(number):
         plan = _again(first, side, rng)
@@ -618,7 +611,7 @@ def _film_of_shots(
             place=plan.place, size=SIZE, frames=FRAMES,
             scene_graph=SceneGraph(entities=plan.entities, events=plan.events),
         )  # fmt: skip
-        clip = _clip(shown, way, prompt=prompt, rng=rng, style=style)
+        clip = _clip(shown, way, prompt=prompt, rng=rng, style=style, tones=tones)
         if not _shows(clip, shown):
             return None
         shots.append(
@@ -628,7 +621,7 @@ def _film_of_shots(
             )
         )  # fmt: skip
     return Case(
-        id=id, kind=kind, origin=origin, way=way, shots=shots,  # pyright: ignore[reportArgumentType]
+        id=id, kind=kind, origin=origin, way=way, shots=shots,
         bad=f"s{bad + 1:02d}" if kind else None,
     )  # fmt: skip
 
@@ -702,13 +695,13 @@ def _shows(clip: Frames, world: World) -> bool:
 
 
 def _clip(
-    world: World, way: Way, *, prompt: str, rng: np.random.Generator, style: str = "flat"
+    world: World, way: Way, *, prompt: str, rng: np.random.Generator, style: str, tones: int
 ) -> Frames:
     painted = world.painted().frames
     if way == "painted":
         return painted
     if way == "spoiled":
-        return degrade(painted, seed=int(rng.integers(1 << 30)))
+        return degrade(painted, seed=tones)
     if way == "style":
         return _in_style(world, style)
     if way == "coded":
@@ -758,10 +751,11 @@ def _filmed(frames: Frames, *, prompt: str, seed: int) -> Frames:
     return model.generate(request).frames
 
 
-_HELD: dict[str, object] = {}
+_HELD: dict[str, Any] = {}
+"""What takes long to open, opened once."""
 
 
-def _kept(name: str, make: Callable[[], object]) -> NDArray[np.uint8]:
+def _kept(name: str, make: Callable[[], Any]) -> Any:
     if name not in _HELD:
         _HELD[name] = make()
-    return _HELD[name]  # pyright: ignore[reportReturnType]
+    return _HELD[name]

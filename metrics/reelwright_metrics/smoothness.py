@@ -34,7 +34,9 @@ STAYS = 0.3
 STEADY = 0.75
 """And in so many between its first and its last: what flickers is haze."""
 CLEAR = 13.0
-"""And if its mean CIELAB distance from the backdrop is at least this: less is a repainted place."""
+"""And if its mean CIELAB distance from the backdrop is at least this,"""
+STANDING = 18.0
+"""or this, if it stands still: less is a part of the place that a generator painted anew."""
 
 Found = tuple[float, str, NDArray[np.bool_]]
 """Score, measured words, and the pictures in which it fails."""
@@ -212,7 +214,8 @@ def nothing_else(watched: Watched) -> Found:
     for trace in watched.spare:
         free = [blob.at for blob in trace.blobs if not _beside(blob, watched)]
         steady = len(free) >= STEADY * (free[-1] - free[0] + 1) if free else False
-        clear = float(np.median([blob.contrast for blob in trace.blobs])) >= CLEAR
+        least = CLEAR if _moves(trace) else STANDING
+        clear = float(np.median([blob.contrast for blob in trace.blobs])) >= least
         if len(free) < max(3, STAYS * count) or not steady or not clear:
             continue
         there[free] = True
@@ -223,6 +226,14 @@ def nothing_else(watched: Watched) -> Found:
     most = int(np.bincount(number[there]).argmax())
     words = f"{most} more {'thing' if most == 1 else 'things'} from frame {_first(watched, there)}"
     return 1 - 0.5 * share / STAYS, words, there
+
+
+def _moves(trace: Trace) -> bool:
+    """Whether its middle place in the first and in the last third differ."""
+    places = np.array([(blob.x, blob.y) for blob in trace.blobs])
+    third = max(1, len(places) // 3)
+    went = np.median(places[-third:], axis=0) - np.median(places[:third], axis=0)
+    return float(np.hypot(*went)) > 0.05
 
 
 def _first(watched: Watched, there: NDArray[np.bool_]) -> int:

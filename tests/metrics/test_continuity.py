@@ -32,11 +32,11 @@ FRAMES, SIZE = 9, (160, 96)
 
 
 def going(id: str, side: str | None = "right", *, car: Entity = CAR, **more: Any) -> Shot:
-    events = []
+    events: list[Event] = []
     if side is not None:
         span = FrameSpan(first=0, last=FRAMES - 1)
         events = [Event(actor="car", action="moves", direction=side, frames=span)]  # pyright: ignore[reportArgumentType]
-    told = {"prompt": "x", "place": "road", "size": SIZE, "frames": FRAMES, **more}
+    told: dict[str, Any] = {"prompt": "x", "place": "road", "size": SIZE, "frames": FRAMES, **more}
     return Shot(id=id, scene_graph=SceneGraph(entities=[car], events=events), **told)
 
 
