@@ -298,7 +298,12 @@ def test_a_model_that_follows_control_videos_is_shown_the_sketchs(
     tmp_path: Path, model: Callable[..., Path], name: str, kind: Any
 ) -> None:
     graph, out = _graph(tmp_path, noise="level: 1.0", film=f"control: {kind}"), tmp_path / "run"
-    take = _film(SCRIPT, out, graph, settings=_settings(model(name))).shots[0].take
+    folder = model(name)
+    # As many frames as the model films at once: one clip, to compare with one.
+    frames = load(load_settings(_settings(folder)).generator).facts().frames
+    settings = {**_settings(folder), "film.frames": frames}
+    take = _film(SCRIPT, out, graph, settings=settings).shots[0].take
+    assert take.clip.frames == frames
 
     used = "layered depth" if kind == "depth" else kind
     assert take.provenance["control"] == {"asked": kind, "used": used}
@@ -312,7 +317,7 @@ def test_a_model_that_follows_control_videos_is_shown_the_sketchs(
     )  # fmt: skip
     assert plain.noise.level == 1.0
     shown = controls.of_sketch(kind, sketch, labels=labels, nearness=nearness)
-    generator = load(load_settings(_settings(model(name))).generator)
+    generator = load(load_settings(_settings(folder)).generator)
     made = generator.generate(replace(plain, control=shown))
     write_video(tmp_path / "direct.mp4", made.frames, fps=plain.fps)
     assert file_digest(tmp_path / "direct.mp4") == take.clip.video.sha256
