@@ -128,6 +128,7 @@ def test_a_model_without_such_maps_starts_from_the_boxes_sketch_and_the_run_says
     assert any("`guide: {by: boxes}` is not used" in event.text for event in events)
     told = done.shots[0].take.provenance["guide"]
     assert (told["asked"], told["used"]) == ("boxes", "structured noise")
+    assert told["level"] == 0.5  # the model's own; the graph's is pure noise
     page = (tmp_path / "run/report.html").read_text("utf-8")
     assert "guide: {by: boxes}" in page
 
