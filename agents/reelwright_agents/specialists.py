@@ -27,6 +27,9 @@ NEARER = 0.5
 NEAREST = 0.1
 """The lowest noise level of a thing: of what is smaller or paler, little else is left."""
 
+FIRMER = 0.05
+"""Who is emphasised is held in its boxes by so much more, beginning at 1 (GenMAC's β)."""
+
 LayoutMaker = Callable[[Shot, Sequence[str], Layout], Layout]
 """Makes a layout of a shot from an earlier one, mending the faults it is told in plain words."""
 SceneMaker = Callable[[Shot, int], PhysicsScene | None]
@@ -66,11 +69,14 @@ def structured(corrections: Sequence[Repair], case: Case) -> Repair | None:
         return None
     fields: dict[str, object] = {}
     for each in corrections:
-        fields |= {k: v for k in Repair.model_fields if (v := getattr(each, k)) not in (None, [])}
+        fields |= {
+            k: v for k in Repair.model_fields if (v := getattr(each, k)) not in (None, [], {})
+        }
     whys = [each.why for each in corrections]
     reason = failures(case.critique)
     fields["why"] = f"{reason}: {' and '.join(whys)}"
     fields["verified"] = list(case.verified)
+    fields["emphasis"] = _strengths(corrections, case)
     repair = Repair.model_validate(fields)
     if wrong := unfit(repair, case):
         raise ValueError(wrong)
@@ -94,6 +100,29 @@ def unfit(repair: Repair, case: Case) -> str:
     if level is not None and not 0 < level <= 1:
         return f"a noise level is above 0 and at most 1, got {level:g}"
     return ""
+
+
+def _strengths(corrections: Sequence[Repair], case: Case) -> dict[str, float]:
+    """How firmly things are held in their boxes: what the best take had, and more for the failing.
+
+    Whose noise is lowered is also held more firmly. Empty where boxes do not guide the film.
+    """
+    held = [_held(take) for take in case.takes]
+    strengths = _held(case.best)
+    before = {region.of: region.level for region in case.best.noise.regions}
+    for region in (region for each in corrections for region in each.regions or []):
+        if region.of in strengths and region.level < before.get(region.of, case.best.noise.level):
+            strongest = max(each.get(region.of, 1.0) for each in held)
+            strengths[region.of] = round(strongest + FIRMER, 4)
+    return {id_: strength for id_, strength in strengths.items() if strength != 1.0}
+
+
+def _held(take: Take) -> dict[str, float]:
+    """The strength by which each thing was held in its boxes, as the film node tells it."""
+    guide = take.provenance.get("guide", {})
+    if guide.get("by") != "boxes":
+        return {}
+    return {thing["entity"]: float(thing["strength"]) for thing in guide.get("things", [])}
 
 
 def from_best(repair: Repair, *, best: Take, last: Take) -> Repair:

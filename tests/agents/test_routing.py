@@ -192,6 +192,44 @@ def test_emphasis_lowers_the_noise_of_the_failing_thing_alone() -> None:
     assert again.regions == [Region(of="car", level=0.384)]
 
 
+def guided(**strengths: float) -> dict[str, Any]:
+    """The provenance of a take that boxes guided."""
+    things = [{"entity": id_, "strength": strength} for id_, strength in strengths.items()]
+    return {"guide": {"by": "boxes", "things": things}}
+
+
+def test_who_is_emphasised_is_held_more_firmly_where_boxes_guide_the_film() -> None:
+    means = Means(make_layout=MEANS.make_layout, emphasis=True)
+    first = take(1, 0.3, no("path"), provenance=guided(car=1.0, dog=1.0))
+    repairs: list[Repair] = []
+    for found in (case(first), case(first, take(2, 0.2, no("path"), provenance=guided(car=1.05)))):
+        less = correct("noise", found, means)
+        assert less is not None
+        made = structured([less, Repair(why="say it", specialist="prompt", prompt="a")], found)
+        assert made is not None
+        repairs.append(made)
+    # The second goes on from the first take, and further than the take that did not help.
+    assert [repair.emphasis for repair in repairs] == [{"car": 1.05}, {"car": 1.1}]
+
+
+def test_what_was_held_more_firmly_stays_so_when_something_else_is_mended() -> None:
+    best = take(1, 0.5, no("colour"), provenance=guided(car=1.05, dog=1.0))
+    made = structured([Repair(why="say it", specialist="prompt", prompt="a")], case(best))
+    assert made is not None
+    assert made.emphasis == {"car": 1.05}
+
+
+def test_where_no_boxes_guide_the_film_nothing_is_held() -> None:
+    means = Means(make_layout=MEANS.make_layout, emphasis=True)
+    told = {"guide": {"asked": "boxes", "why": "no such maps", "used": "structured noise"}}
+    found = case(take(1, 0.3, no("path"), provenance=told))
+    less = correct("noise", found, means)
+    assert less is not None
+    made = structured([less], found)
+    assert made is not None
+    assert (made.emphasis, made.regions) == ({}, [Region(of="car", level=0.48)])
+
+
 def test_another_simulation_has_another_seed() -> None:
     seeds: list[int] = []
 

@@ -15,6 +15,7 @@ from reelwright_generators.tiny import modelscope, wan
 from reelwright_graphs import guided, run
 from reelwright_graphs.events import Event
 from reelwright_graphs.film_node import FilmNode
+from reelwright_graphs.graph_file import load_graph
 
 SHOT = """
 name: mine
@@ -100,6 +101,33 @@ def test_a_model_without_maps_starts_from_its_sketch_and_says_so(tmp_path: Path)
     assert any("is not used" in text for text in told["warnings"])
     with pytest.raises(ReelwrightError, match="makes no sketch to start from instead"):
         _film(tmp_path / "bare", model, level=1.0, film=GUIDE, sketch=False)
+
+
+def test_genmac_holds_the_failing_thing_more_firmly_where_boxes_guide_its_film(
+    tmp_path: Path,
+) -> None:
+    text = load_graph("genmac-shot").text.replace("name: genmac-shot", "name: mine")
+    for old, new in (
+        ("generate: {use: film,", f"generate: {{use: film, options: {{{GUIDE}}},"),
+        ("guidance: {use: noise}", "guidance: {use: noise, options: {level: 1.0}}"),
+        ("specialists: [layout, noise, prompt]", "specialists: [noise]"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "story.yaml").write_text(STORY, encoding="utf-8")
+    settings = {
+        "generator.model": str(modelscope.build(tmp_path / "m")), "generator.device": "cpu",
+        "generator.steps": 4, "film.frames": 6, "film.size": "64x32", "physics.engine": "off",
+        "takes.max": 3, "critic.threshold": 1.0,
+    }  # fmt: skip
+    done = run.film(SCRIPT, out=tmp_path / "run", graph=tmp_path / "story.yaml", settings=settings)
+    assert isinstance(done, Film)
+    strengths = [
+        [(thing["entity"], thing["strength"]) for thing in take.provenance["guide"]["things"]]
+        for take in done.shots[0].takes
+    ]
+    assert strengths == [[("red-car", 1.0)], [("red-car", 1.05)], [("red-car", 1.1)]]
 
 
 def _shot() -> Shot:
