@@ -89,7 +89,8 @@ def verify(
 ) -> Verified:
     """Whether another take is worth it, and what is wrong with the best one.
 
-    It is not when the last take passes or was not watched, when `max_takes` are made, or when
+    It is not when the last take passes (none does that the safety gate refused) or was not watched,
+    when `max_takes` are made, or when
     `patience` repairs in a row brought no gain over the best take before them.
     """
     if not takes:
@@ -97,7 +98,7 @@ def verify(
     critique = takes[-1].critique
     if critique is None:
         return Verified(again=False, why="nobody watched it")
-    if critique.passed(threshold):
+    if critique.passed(threshold) and not takes[-1].provenance.get("refused"):
         return Verified(again=False, why=f"it passes with {critique.score:.2f}")
     case = Case(shot=shot, takes=takes, default_level=1.0)
     faults = found_faults(case.critique)

@@ -88,7 +88,7 @@ class WatchNode(ShotNode):
                 critique = critique.model_copy(update={"blame": "simulation"})
         if refused := self._refused(inputs):
             critique = _with_refusal(critique, refused)
-        passed = critique.passed(self._threshold())
+        passed = critique.passed(self._threshold()) and not refused
         return self.Outputs(critique=critique, score=critique.score, passed=passed, papers=papers)
 
     def _watched(

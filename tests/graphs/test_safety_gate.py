@@ -116,6 +116,18 @@ def test_refused_takes_are_tried_again_and_never_in_the_film(tmp_path: Path, pru
     assert critique["questions"][-1]["text"] == "Does the safety gate let it through?"
 
 
+@pytest.mark.parametrize("graph", ["story", "best-of"])
+def test_a_refused_take_does_not_pass_where_every_score_does(
+    tmp_path: Path, prude: Path, graph: str
+) -> None:
+    settings: dict[str, Any] = {
+        **QUICK, "takes.max": 2, "critic.threshold": 0.0, "safety.frames": str(prude),
+    }  # fmt: skip
+    with pytest.raises(ShotError, match="refuses all its takes"):
+        run_story("A dog.", graph=graph, out=tmp_path, settings=settings)
+    assert len(list((tmp_path / "shots/s01").glob("take-*/provenance.json"))) >= 2
+
+
 def test_a_prompt_that_a_language_model_wrote_passes_the_gate(tmp_path: Path) -> None:
     def play(asked: Request) -> Scripted:
         return answer({"prompt": "A brown dog sits by a naked woman on a bed, seen from afar."})
