@@ -107,17 +107,19 @@ def main_fault(critique: Critique) -> tuple[FaultKind | None, Question | None]:
     """The fault that explains the others best, and the question that says so.
 
     What is not there cannot go anywhere, and what jumps or comes too late seldom goes the whole
-    way: so missing and extra things, then colours, then smoothness, then order, then direction.
+    way: so missing and extra things, then two wrong colours, then smoothness, then one wrong
+    colour, then order, then direction.
     """
     failed = [question for question in critique.questions if not question.passed]
-    ranked = [(*_kind(question), question) for question in failed]
+    both = sum(question.kind == "colour" for question in failed) > 1
+    ranked = [(*_kind(question, swapped=both), question) for question in failed]
     if not ranked:
         return None, None
     _, kind, question = min(ranked, key=lambda each: each[0])
     return kind, question
 
 
-def _kind(question: Question) -> tuple[int, FaultKind]:
+def _kind(question: Question, *, swapped: bool) -> tuple[int, FaultKind]:
     if question.kind == "presence":
         # What was seen at times has vanished, where its own question says so.
         return (0 if question.seen == "not seen" else 2), "missing"
@@ -130,10 +132,10 @@ def _kind(question: Question) -> tuple[int, FaultKind]:
             (2, "missing") if _number(question.seen) < _number(question.expected) else (2, "extra")
         )
     if question.kind == "colour":
-        return 3, "swapped"
+        return (3 if swapped else 5), "swapped"  # one colour alone may be the light's
     if question.kind == "order":
-        return 5, "order"
-    return 6, "direction"
+        return 6, "order"
+    return 7, "direction"
 
 
 def _number(words: str) -> int:

@@ -28,14 +28,16 @@ EDGE = 0.02
 COVERED = 0.5
 """A thing is hidden where so much of its outline is not the backdrop."""
 APART = 0.03
-"""What is no further than this from a thing is a part of it, its shadow or its haze."""
+"""What is no further than this from a thing may be a part of it, its shadow or its haze."""
+PART = 0.6
+"""Its size against that of a thing, from which on it is no part of it unless they overlap."""
 STAYS = 0.3
 """What nobody asked for is a thing if it is there in so many of the pictures."""
 STEADY = 0.75
 """And in so many between its first and its last: what flickers is haze."""
 CLEAR = 13.0
 """And if its mean CIELAB distance from the backdrop is at least this,"""
-STANDING = 18.0
+STANDING = 16.5
 """or this, if it stands still: less is a part of the place that a generator painted anew."""
 
 Found = tuple[float, str, NDArray[np.bool_]]
@@ -244,7 +246,11 @@ def _beside(blob: Blob, watched: Watched) -> bool:
     """Whether it is a part of a planned thing, its shadow or its haze."""
     for thing in watched.things:
         own = None if thing.trace is None else thing.trace.at(blob.at)
-        if own is not None and gap(blob, own) <= APART:
+        if own is None or thing.trace is None:
+            continue
+        room = gap(blob, own)
+        # What only stands close by is a part of it if it is much smaller.
+        if room < 0 or (room <= APART and blob.area < PART * thing.trace.area):
             return True
     return False
 
