@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from reelwright_agents.keyframes import Interpolation
-from reelwright_core.files import write_json
+from reelwright_core.files import write_json, write_text
 from reelwright_core.records import Record
 from reelwright_core.story import Layout, LayoutRound, Shot
 from reelwright_core.takes import Artifact
@@ -35,6 +35,12 @@ class LayoutNode(ShotNode):
         background: Literal["planned", "against"] = "planned"
         """`against`: where the planner left the background still and all that goes sideways goes
         one way, the background slides the other way, as if the camera went along."""
+        words: bool = False
+        """Writes `frames.txt`: what happens in each frame of the keyframes, and where, in words."""
+
+        def data(self) -> dict[str, Any]:
+            """As it was before there were words, if there are none."""
+            return self.model_dump(mode="json", exclude=set() if self.words else {"words"})
 
     class Inputs(Record):
         shot: Shot
@@ -44,6 +50,8 @@ class LayoutNode(ShotNode):
         layout: Layout
         layout_rounds: Artifact | None = None
         """JSON: each `LayoutRound`, in order; none for a layout made by hand."""
+        layout_words: Artifact | None = None
+        """The layout in words, where the graph asks for them."""
 
     def depends(self, inputs: Inputs) -> object:
         shot = inputs.shot
@@ -58,7 +66,7 @@ class LayoutNode(ShotNode):
 
         shot, options = inputs.shot, self.options
         if shot.layout is not None:
-            return self.Outputs(layout=shot.layout)
+            return self.Outputs(layout=shot.layout, layout_words=self._words(inputs, shot.layout))
         told = self.context.settings.planner
         rounds = layout_rounds(
             self.context.crew.planner(),
@@ -77,7 +85,16 @@ class LayoutNode(ShotNode):
         layout = best(rounds).layout
         if options.background == "against":
             layout = against(layout)
-        return self.Outputs(layout=layout, layout_rounds=kept)
+        words = self._words(inputs, layout)
+        return self.Outputs(layout=layout, layout_rounds=kept, layout_words=words)
+
+    def _words(self, inputs: Inputs, layout: Layout) -> Artifact | None:
+        from reelwright_agents.frame_words import frame_words
+
+        if not self.options.words:
+            return None
+        text = frame_words(inputs.shot, layout)
+        return self.keep(inputs, "frames.txt", lambda path: write_text(path, text))
 
     def _say(self, inputs: Inputs, rounds: list[LayoutRound]) -> None:
         for number, each in enumerate(rounds, 1):

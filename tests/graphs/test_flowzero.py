@@ -14,10 +14,22 @@ import torch
 from numpy.typing import NDArray
 
 from reelwright_agents import testing as scripted
+from reelwright_agents.frame_words import frame_words
 from reelwright_agents.layout_llm import Heading, slide
 from reelwright_agents.testing import ScriptedEndpoint
 from reelwright_core.settings import Generator as Told
-from reelwright_core.story import Entity, Event, FrameSpan, SceneGraph, Shot, Storyboard
+from reelwright_core.story import (
+    Entity,
+    Event,
+    FrameSpan,
+    Keyframe,
+    Layout,
+    Relation,
+    SceneGraph,
+    Shot,
+    Storyboard,
+    Track,
+)
 from reelwright_core.takes import Film, NoisePlan, ShotResult
 from reelwright_core.video import read_video
 from reelwright_generators import noise
@@ -166,6 +178,39 @@ def test_without_a_language_model_the_background_moves_as_the_camera_does(
     across = 0.3 if camera == "pan left" else -0.3
     assert take.layout.background_shift == (across, 0.0)
     assert take.noise.drift == pytest.approx((across / (take.clip.frames - 1), 0.0))
+
+
+def test_the_plan_shows_frame_descriptions_boxes_and_the_backgrounds_direction_and_speed(
+    tmp_path: Path,
+) -> None:
+    film(tmp_path / "run", riding(), LEFT_FAST)
+    text = (tmp_path / "run/shots/s01/take-1/frames.txt").read_text("utf-8")
+    assert text.startswith("background: goes left by 0.50 of the picture, 0.031 a frame\n")
+    assert "\nframe 0: the horse stays\n  horse: 0.42 0.55 0.58 0.85\n" in text
+    assert text.count("\nframe ") == 6
+
+
+def test_each_frames_description_says_what_happens_in_it_and_who_stands_where() -> None:
+    things = [Entity(id="car", noun="car", colour="red"), Entity(id="dog", noun="dog", count=2)]
+    events = [
+        Event(actor="car", action="moves", direction="left", frames=FrameSpan(first=0, last=3)),
+        Event(actor="dog", action="jumps", frames=FrameSpan(first=4, last=8)),
+    ]
+    relations = [Relation(subject="dog", kind="right of", object="car")]
+    shot = Shot(
+        id="s01", prompt="x", frames=9,
+        scene_graph=SceneGraph(entities=things, events=events, relations=relations),
+    )  # fmt: skip
+    key = Keyframe(frame=0, box=(0.1, 0.1, 0.4, 0.4))
+    tracks = [Track(entity="dog", instance=instance, keyframes=[key]) for instance in (0, 1)]
+    layout = Layout(frames=9, tracks=tracks, background_shift=(0.3, -0.4), background_zoom=1.5)
+    assert frame_words(shot, layout) == (
+        "background: goes up right by 0.50 of the picture, 0.062 a frame and grows 1.5 times\n\n"
+        "frame 0: the red car moves left; the two dogs are right of the red car\n"
+        "  dog: 0.10 0.10 0.40 0.40\n  dog 2: 0.10 0.10 0.40 0.40\n\n"
+        "frame 8: the two dogs jump; the two dogs are right of the red car\n"
+        "  dog: 0.10 0.10 0.40 0.40\n  dog 2: 0.10 0.10 0.40 0.40\n"
+    )
 
 
 def test_a_background_that_stands_still_leaves_the_noise_plain(tmp_path: Path) -> None:
