@@ -39,6 +39,8 @@ _LENSES: Mapping[Lens, Sequence[float]] = MappingProxyType(
 )
 """How large things are through a lens; the later where there is no room for the earlier."""
 _CROWD = (1.0, 1.0, 0.88, 0.78, 0.7)
+_LEAST = 0.001
+"""A box is at least this wide and high, of the picture."""
 _PANS = {"pan left": 0.3, "pan right": -0.3}
 _ZOOMS = {"zoom in": 1.35, "zoom out": 0.75}
 _STACKS = ("on", "above", "below")
@@ -597,7 +599,9 @@ def _starts_high(events: Sequence[Event]) -> bool:
 
 
 def _keyframe(frame: int, pose: Pose, thing: _Thing) -> Keyframe:
-    half, high = thing.wide * pose.scale / 2, thing.high * pose.scale
+    # In a crowd that no row can hold things shrink to nothing, and nothing has no box.
+    half = max(thing.wide * pose.scale, _LEAST) / 2
+    high = max(thing.high * pose.scale, _LEAST)
     corners = (pose.x - half, pose.foot - high, pose.x + half, pose.foot)
     left, top, right, bottom = (round(corner, 4) for corner in corners)
     return Keyframe(frame=frame, box=(left, top, right, bottom), angle=round(pose.angle, 2))
