@@ -53,6 +53,9 @@ def test_plan_writes_a_storyboard_and_a_sheet_and_keeps_what_is_there(
     again = reelwright("plan", script.name, cwd=tmp_path)
     assert again.returncode == 2
     assert "--force" in again.stderr
+    odd = reelwright("plan", script.name, "-o", "board.txt", cwd=tmp_path)
+    assert odd.returncode == 2
+    assert "a storyboard is a .yaml file" in odd.stderr
     filmed = reelwright("film", "storyboard.yaml", "--out", "run", *STILL, cwd=tmp_path)
     assert filmed.returncode == 0, filmed.stderr
 

@@ -74,7 +74,8 @@ class ContinuityNode(_Together):
         self.context.say(
             Event(
                 kind="continuity",
-                text=f"{count} fault{'s' if count != 1 else ''} in {found.checked} comparisons"
+                text=f"{count} fault{'s' if count != 1 else ''} in {found.checked} "
+                f"comparison{'s' if found.checked != 1 else ''}"
                 + "".join(f"; {fault.text}" for fault in found.faults),
                 details=found.data(),
             )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reelwright_core.errors import ShotError
+from reelwright_core.errors import RunFolderError, ShotError
 from reelwright_core.records import Record
 from reelwright_core.story import Storyboard
 from reelwright_core.storyboards import read_storyboard
@@ -59,7 +59,11 @@ class PlanNode(_StoryNode):
         context = self.context
         file = context.run / STORYBOARD
         if not file.exists():
-            assert inputs.script is not None, "a run has a script or a storyboard"
+            if inputs.script is None:
+                raise RunFolderError(
+                    f"{file} is gone, and the run began with it: put it back, "
+                    "or film its storyboard again in another folder"
+                )
             script = json.loads(context.store.path(inputs.script).read_bytes())
             planner, picture = context.crew.planner(), context.crew.picture()
             given = Script.model_validate(script)

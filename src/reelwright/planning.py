@@ -40,6 +40,8 @@ def plan_script(
     from reelwright_agents.reading import read_script
     from reelwright_editing.contact_sheet import contact_sheet
 
+    if out.suffix not in (".yaml", ".yml"):
+        raise InputError(f"a storyboard is a .yaml file, and {out} would be filmed as a script")
     if out.exists() and not force:
         raise InputError(f"{out} exists; name another file with -o, or use --force")
     crew = Crew(load_settings(settings))
@@ -48,9 +50,7 @@ def plan_script(
     storyboard = crew.planner().storyboard(read, picture=crew.picture())
     found: dict[str, enrichment.Enrichment] = {}
     if enrich:
-        found = {
-            shot.id: enrichment.enrich(shot, crew.imagination()) for shot in storyboard.shots
-        }
+        found = {shot.id: enrichment.enrich(shot, crew.imagination()) for shot in storyboard.shots}
         shots = [enrichment.enriched(shot, found[shot.id]) for shot in storyboard.shots]
         storyboard = Storyboard(story=storyboard.story, shots=shots)
     crew.gate().storyboard(storyboard)

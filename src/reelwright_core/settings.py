@@ -461,4 +461,5 @@ def _first_fault(error: ValidationError) -> str:
     name = ".".join(str(part) for part in fault["loc"])
     secret = "api_key" in name or name.endswith("url")  # a login in an address is a key too
     got = "" if secret else f", got {fault['input']!r}"
-    return f"the setting `{name}` does not fit: {fault['msg']}{got}"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"the setting `{name}` does not fit: {message}{got}"

@@ -265,6 +265,16 @@ def test_a_wrong_storyboard_edit_tells_the_line_and_loses_nothing(tmp_path: Path
     assert run.resume(out).video.exists()
 
 
+def test_a_lost_storyboard_is_planned_again_or_asked_for(tmp_path: Path) -> None:
+    planned = film(SCRIPT, tmp_path / "planned")
+    given = film(planned.storyboard, tmp_path / "given")
+    for done in (planned, given):
+        (done.run / "storyboard.yaml").unlink()
+    assert run.resume(planned.run).storyboard == planned.storyboard
+    with pytest.raises(RunFolderError, match=r"storyboard\.yaml is gone"):
+        run.resume(given.run)
+
+
 # Graphs edited as a user would edit them.
 
 
