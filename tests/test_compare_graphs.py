@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -22,6 +28,7 @@ from reelwright_metrics.bench.graphs import (
 )
 from reelwright_metrics.suites import scripts
 
+Answer = TypeVar("Answer")
 STILL = {"generator.model": "still", "critic.threshold": 0.0, "physics.engine": "off"}
 
 
@@ -105,3 +112,34 @@ def test_wrong_requests_are_told_before_anything_is_made(
             seed=0, workers=1,
         )  # fmt: skip
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.skipif(
+    not Path(f"/proc/self/task/{os.getpid()}/children").exists(),
+    reason="/proc does not list children",
+)
+def test_a_killed_comparison_leaves_no_worker_behind(tmp_path: Path) -> None:
+    out, still = str(tmp_path / "x"), "generator.model=still"
+    args = [sys.executable, "-m", "reelwright", "bench", "--suite", "story", "--graphs", "plain"]
+    args += ["--takes", "1", "--out", out, "--set", still]
+    with subprocess.Popen(args, stderr=subprocess.DEVNULL) as bench:
+        workers = _wait_for(
+            lambda: _children(bench.pid) if any((tmp_path / "x").glob("runs/*/*")) else []
+        )
+        bench.kill()
+    _wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+
+
+def _children(pid: int) -> list[int]:
+    """The processes that `pid` started, and those that they did."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            found += [child, *_children(child)]
+    return found
+
+
+def _wait_for(what: Callable[[], Answer]) -> Answer:
+    while not (found := what()):
+        time.sleep(0.1)
+    return found

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -141,7 +143,9 @@ def _film(jobs: Sequence[_Job], workers: int, say: Callable[[str], None]) -> dic
     say(f"{len(jobs) - len(missing)} of {len(jobs)} films are there")
     failed: dict[str, str] = {}
     began = said = time.monotonic()
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
+    ) as pool:
         for number, (job, why) in enumerate(zip(missing, pool.map(_make, missing), strict=True), 1):
             if why is not None:
                 failed[str(job.folder)] = why
@@ -154,6 +158,18 @@ def _film(jobs: Sequence[_Job], workers: int, say: Callable[[str], None]) -> dic
                     f"{each * (len(missing) - number) / 60:.0f} min left"
                 )
     return failed
+
+
+def _end_with_parent() -> None:
+    """Lets a worker end when the process that started it is killed: it would wait for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _make(job: _Job) -> str | None:
