@@ -6,7 +6,7 @@ within the endpoint's repairs raises `EndpointError`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pydantic import Field
 
@@ -140,6 +140,7 @@ class RepairAgents:
             inputs={
                 **_told(case),
                 "advice": advice,
+                "tried": "\n".join(dict.fromkeys(_tried_prompts(case))),
                 "physical": means.physical,
                 "poor": case.critique.score < 0.5,
                 "words": WORDS,
@@ -196,6 +197,13 @@ class RepairAgents:
         seed = correct("seed", case, means)
         assert seed is not None
         return Repair(why=why, span=span, of=of, seed=seed.seed, prompt=said)
+
+
+def _tried_prompts(case: Case) -> Iterator[str]:
+    """The prompts of takes that are not the best, without which an answer would be given again."""
+    for take in case.takes:
+        if take.prompt != case.best.prompt:
+            yield take.prompt
 
 
 def _told(case: Case) -> dict[str, object]:

@@ -123,6 +123,19 @@ def test_a_prompt_that_was_tried_is_no_offer() -> None:
         assert agents(server).correct("prompt", case(), MEANS) is None
 
 
+def test_the_writer_is_told_which_prompts_did_no_better_and_noise_what_was_changed() -> None:
+    worse = "A red ball hangs in the air."
+    replies = [{"prompt": "A red ball drops."}, {"level": 0.5, "things": []}]
+    with ScriptedEndpoint([scripted.answer(reply) for reply in replies]) as server:
+        found = case(prompts=(SHOT.prompt, worse))
+        assert agents(server).correct("prompt", found, MEANS) is not None
+        assert agents(server).correct("noise", found, MEANS) is not None
+        prompt, noise = (request.text for request in server.requests)
+    assert "did no better" in prompt
+    assert worse in prompt
+    assert "take 2: said otherwise; score 0.30" in noise
+
+
 def test_noise_is_given_to_things_that_are_there() -> None:
     cat = {"level": None, "things": [{"of": "cat", "level": 0.4}]}
     ball = {"level": None, "things": [{"of": "ball", "level": 0.4}]}

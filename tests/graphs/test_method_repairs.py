@@ -120,6 +120,92 @@ def test_a_captioner_that_sees_it_float_and_then_fall_takes_exactly_two_rounds(
         assert shown in report
 
 
+def test_a_clip_that_never_falls_ends_the_rounds_at_their_number_and_the_first_is_kept(
+    tmp_path: Path,
+) -> None:
+    prompts = iter([BETTER, f"{BETTER} It is heavy.", f"{BETTER} Nothing holds it."])
+    plain = physicist(["The ball floats."] * 9)
+
+    def play(request: Request) -> Scripted:
+        if "You are the prompt writer" in request.text:
+            return scripted.answer({"prompt": next(prompts)})
+        return plain(request)
+
+    with ScriptedEndpoint(play) as server:
+        done = film(
+            board("A red ball falls on a meadow."), tmp_path / "run", "phyt2v",
+            **{
+                "critic.brain": "captions-openai", "planner.brain": "openai", "takes.max": 3,
+                "generator.model": "still",
+                "endpoint.base_url": server.base_url, "endpoint.api_key": "none-needed",
+            },
+        )  # fmt: skip
+    (shot,) = done.shots
+    assert [take.number for take in shot.takes] == [1, 2, 3]
+    assert len({take.prompt for take in shot.takes}) == 3
+    assert shot.chosen == 1, "of equals the earliest"
+
+
+# a vision model as the critic
+
+
+def reviewer(spans: dict[str, tuple[int, int]]) -> Any:
+    """A vision model: in the first take no to the questions with these words, in these frames."""
+    number = count()
+
+    def answer(request: Request) -> Scripted:
+        first = next(number) == 0
+        asked = re.findall(r"^(\d+)\. (.*)$", request.text, re.MULTILINE)
+        answers: list[dict[str, Any]] = []
+        chances: list[float] = []
+        for n, text in asked:
+            span = next((s for words, s in spans.items() if first and words in text), None)
+            answers.append(
+                {
+                    "number": int(n), "answer": "no" if span else "yes",
+                    "score": 0.0 if span else 1.0,
+                    "seen": "it goes left" if span else "as planned",
+                    "first_failing": span[0] if span else None,
+                    "last_failing": span[1] if span else None,
+                }
+            )  # fmt: skip
+            chances.append(0.1 if span else 0.9)
+        blame = "generator" if first else "none"
+        advice = ["let it go to the right"] if first else []
+        return scripted.surely({"answers": answers, "blame": blame, "advice": advice}, chances)
+
+    return answer
+
+
+def test_a_vision_models_critique_says_what_when_and_what_to_do_and_the_loop_uses_it(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "run"
+    with ScriptedEndpoint(reviewer({"left to right": (8, 16)})) as server:
+        done = film(
+            board("A red ball moves to the right on a meadow."), out, "story",
+            **{
+                "critic.brain": "openai", "critic.model": "tiny-eye",
+                "endpoint.base_url": server.base_url, "endpoint.api_key": "none-needed",
+            },
+        )  # fmt: skip
+        assert len(server.requests) == 2, "one call for each take"
+        assert all(len(request.images) == 6 for request in server.requests)
+    (shot,) = done.shots
+    assert [take.number for take in shot.takes] == [1, 2]
+    told = paper(out, 1, "critique.json")
+    assert (told["critic"], told["scores_from"]) == ("vision", "tokens")
+    assert told["advice"] == ["let it go to the right"]
+    (wrong,) = [question for question in told["questions"] if not question["passed"]]
+    assert (wrong["kind"], wrong["entity"], wrong["score"]) == ("direction", "red-ball", 0.1)
+    assert wrong["spans"] == [{"first": 8, "last": 16}]
+    repair = shot.takes[1].repair
+    assert repair is not None
+    assert repair.span == FrameSpan(first=8, last=16), "the failing frames alone"
+    assert shot.chosen == 2
+    assert "Does the red ball" in (out / "report.html").read_text(encoding="utf-8")
+
+
 def test_phyt2v_runs_without_a_key_and_keeps_the_best_round(tmp_path: Path) -> None:
     done = film("A red ball falls on a meadow.", tmp_path / "run", "phyt2v")
     (shot,) = done.shots
