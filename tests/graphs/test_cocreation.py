@@ -96,6 +96,21 @@ def test_a_seeded_contradiction_of_hair_is_found_and_settled_by_the_director(
     assert decisions[0].text in report
 
 
+def test_every_message_in_the_log_has_its_author_what_it_was_made_from_and_what_it_changed(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "run"
+    film(SEEDED, out)
+    messages = said(out)
+    assert {message.author for message in messages} >= {"screenwriter", "casting", "director"}
+    assert all(message.inputs and message.text and message.to for message in messages)
+    board = read_storyboard(out / "storyboard.yaml")
+    for message in messages:
+        # An objection changes nothing by itself; what the others say they changed is there.
+        assert bool(message.outputs) == (message.kind != "objection")
+        assert all(value_at(board, path) for path in message.outputs)
+
+
 def test_the_style_bible_is_in_every_shot_prompt(tmp_path: Path) -> None:
     out = tmp_path / "run"
     style = "soft light, storybook colours"

@@ -237,6 +237,17 @@ def test_one_story_becomes_a_script_a_cast_a_shot_list_and_a_film(tmp_path: Path
     }  # fmt: skip
 
 
+@pytest.mark.long
+def test_one_command_makes_a_film_of_more_than_five_minutes_of_one_story(tmp_path: Path) -> None:
+    story = Path(__file__).parents[2] / "examples" / "vlog.txt"
+    settings = {"generator.model": "still", "film.size": "32x32", "critic.threshold": 0.0}
+    done = run.film(story, out=tmp_path / "run", graph="vlogger", settings=settings)
+    assert isinstance(done, Film)
+    frames, fps, _ = video_facts(done.video)
+    assert frames / fps > 300
+    assert frames == sum(shot.frames for shot in done.storyboard.shots)
+
+
 def test_a_vlog_killed_again_and_again_goes_on_to_the_same_film(tmp_path: Path) -> None:
     (tmp_path / "story.txt").write_text(MANY, encoding="utf-8")
     whole = film(tmp_path / "story.txt", tmp_path / "whole", "vlogger")
