@@ -5,39 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import Field
 
 from reelwright_agents.director import retake
 from reelwright_agents.talk import changed
-from reelwright_core.errors import ShotError
 from reelwright_core.records import Record
 from reelwright_core.story import Storyboard
-from reelwright_core.takes import Artifact, Continuity, ContinuityFault, Message, ShotResult
+from reelwright_core.takes import Artifact, Continuity, ContinuityFault, Message
 from reelwright_core.video import Frames, read_video
 from reelwright_graphs.build import keep_result, keep_storyboard, load_results, load_storyboard
 from reelwright_graphs.events import Event
 from reelwright_graphs.message_log import say_messages
-from reelwright_graphs.nodes import Node
+from reelwright_graphs.story_nodes import StoryNode
 
 REFILMED = ("look", "place", "style", "direction")
 """Faults that another take may not have; the words of a storyboard are the director's."""
 
 
-class _Together(Node):
-    level = "story"
-
-    def filmed(self, inputs: Any) -> tuple[Storyboard, list[ShotResult]]:
-        """The storyboard and its finished shots; `ShotError` if one failed."""
-        storyboard = load_storyboard(self.context, inputs.storyboard)
-        for shot, why in sorted(inputs.failed.items()):
-            raise ShotError(shot, why)
-        return storyboard, load_results(self.context, storyboard, inputs.results)
-
-
-class ContinuityNode(_Together):
+class ContinuityNode(StoryNode):
     """Compares the chosen takes of all shots: looks, places, screen direction, style."""
 
     class Inputs(Record):
@@ -50,7 +37,7 @@ class ContinuityNode(_Together):
         fits: bool
 
     def depends(self, inputs: Inputs) -> object:
-        _, results = self.filmed(inputs)
+        _, results = self.results(inputs)
         return {
             "storyboard": inputs.storyboard.sha256,
             "clips": [result.take.clip.video.sha256 for result in results],
@@ -61,7 +48,7 @@ class ContinuityNode(_Together):
         from reelwright_metrics.continuity import continuity
 
         store = self.context.store
-        storyboard, results = self.filmed(inputs)
+        storyboard, results = self.results(inputs)
         found = continuity(
             storyboard,
             _Read({r.shot: store.path(r.take.clip.video) for r in results}),
@@ -121,7 +108,7 @@ class Before(Record):
     continuity: Continuity
 
 
-class DirectNode(_Together):
+class DirectNode(StoryNode):
     """Has the shots that are to blame filmed again, and keeps what fits better.
 
     Only those shots are changed; all others are found in the store. A round of retakes that does

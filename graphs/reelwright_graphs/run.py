@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from reelwright_agents.planner import Script
 from reelwright_agents.reading import read_script
-from reelwright_core.errors import RunFolderError, StorageError, StoryboardError
+from reelwright_core.errors import GraphError, RunFolderError, StorageError, StoryboardError
 from reelwright_core.files import locked, storage_errors, sweep, write_json, write_text
 from reelwright_core.records import Stored, digest
 from reelwright_core.safety import AI_MADE
@@ -93,6 +93,8 @@ def film(
     a shot could not be filmed, `LockedError` if the folder is in use.
     """
     checked = load_graph(graph)
+    if checked.level != "story":
+        raise GraphError(f"{checked.name} is a graph for each shot; film with a graph that uses it")
     if crew is None:
         crew = Crew(load_settings({**by_name(checked.settings), **by_name(settings or {})}))
         crew.commits = read_run(out).commits if out and (out / RUN).is_file() else {}

@@ -25,7 +25,9 @@ SHEET_PICTURE = 640
 """Pixels that a picture of a contact sheet is wide or high at most."""
 
 
-class _StoryNode(Node):
+class StoryNode(Node):
+    """A node that works on all shots together."""
+
     level = "story"
 
     def results(self, inputs: Any) -> tuple[Storyboard, list[ShotResult]]:
@@ -36,7 +38,7 @@ class _StoryNode(Node):
         return storyboard, load_results(self.context, storyboard, inputs.results)
 
 
-class PlanNode(_StoryNode):
+class PlanNode(StoryNode):
     """Reads the script and decides what is filmed; an existing storyboard.yaml is the plan."""
 
     resource = "call"
@@ -98,7 +100,7 @@ class _FilmedInputs(Record):
     failed: dict[str, str] = {}
 
 
-class CutNode(_StoryNode):
+class CutNode(StoryNode):
     """Joins the chosen takes into film.mp4, which says that it is AI-made."""
 
     version = 2
@@ -127,7 +129,7 @@ class CutNode(_StoryNode):
         return self.Outputs(film=store.add(aside, "film.mp4"), frames=frames)
 
 
-class ReportNode(_StoryNode):
+class ReportNode(StoryNode):
     """Writes subtitles, contact sheet and report."""
 
     class Inputs(_FilmedInputs):

@@ -250,6 +250,8 @@ def test_a_missing_model_writes_nothing(tmp_path: Path) -> None:
 def test_an_unknown_graph_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(GraphError):
         film(SCRIPT, tmp_path / "run", graph="nothing")
+    with pytest.raises(GraphError, match="a graph for each shot"):
+        film(SCRIPT, tmp_path / "run", graph="shot")
     assert not (tmp_path / "run").exists()
 
 

@@ -169,11 +169,6 @@ def look_at_shots(texts: Sequence[tuple[str, str]]) -> list[Finding]:
     return _found([_masked(one, shot=shot) for shot, text in texts for one in sentences(text)])
 
 
-def digest_of() -> str:
-    """The sha256 of the word lists, in hex."""
-    return hashlib.sha256(_source()).hexdigest()
-
-
 def _found(read: Sequence[_Read]) -> list[Finding]:
     found: list[Finding] = []
     words = list({word.readings: word for one in read for word in one.words}.values())
