@@ -70,8 +70,12 @@ class GraphFile:
 
     @property
     def gist(self) -> str:
-        """The first sentence of `about`."""
-        return _sentences(self.about)[0].rstrip(".")
+        """What it does: the first sentence of `about`, or the second after a paper's title."""
+        first, *rest = _sentences(self.about)
+        paper = re.search(r"\(arXiv [^)]*\)\.?$", first)
+        if paper and rest:
+            return f"{rest[0].rstrip('.')} {paper[0].rstrip('.')}"
+        return first.rstrip(".")
 
     @property
     def needs(self) -> str:
