@@ -101,7 +101,8 @@ def test_graphs_are_listed_shown_checked_and_drawn(tmp_path: Path) -> None:
     listed = reelwright("graph", "list", cwd=tmp_path)
     lines = {line.split()[0]: line for line in listed.stdout.splitlines()}
     assert set(lines) >= {"story", "shot", "plain"}
-    assert "Make Your Dream A Vlog (arXiv 2401.09414); needs nothing" in lines["vlogger"]
+    assert "One story becomes a film of minutes" in lines["vlogger"]
+    assert lines["vlogger"].endswith("(arXiv 2401.09414); needs nothing")
     assert "for each shot: " in lines["shot"]
     shown = reelwright("graph", "show", "shot", cwd=tmp_path)
     (tmp_path / "mine.yaml").write_text(shown.stdout)
