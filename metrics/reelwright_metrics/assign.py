@@ -22,6 +22,7 @@ NaN where it is not to be seen."""
 FILL = 0.6  # a thing covers about this much of its box
 STRANGER = 1.35  # what costs more than this is somebody else
 EXCHANGED = 0.08  # two things fit better exchanged by at least this,
+SCRAP = 0.35  # less than this of its usual area is no sight of a thing
 TOUCH = 0.02  # things at most this far apart touch
 OUTLINED = 0.03  # and their outlines alone by at least this
 
@@ -218,8 +219,22 @@ def partly_covered(things: Sequence[Thing], spare: Sequence[Trace]) -> list[Thin
             else blob
             for blob in trace.blobs
         ]
-        found.append(replace(thing, trace=Trace(blobs=blobs)))
+        found.append(replace(thing, trace=Trace(blobs=_without_scraps(blobs, thing.planned))))
     return found
+
+
+def _without_scraps(blobs: Sequence[Blob], planned: Path) -> list[Blob]:
+    """What is far smaller than the thing usually is, against its plan, is no sight of it.
+
+    It may be hidden then; that is found out apart.
+    """
+    sides = planned[[blob.at for blob in blobs], 2]
+    known = np.nan_to_num(sides, nan=float(np.nanmedian(sides)) if np.isfinite(sides).any() else 1)
+    ratios = np.array([blob.area for blob in blobs]) / np.maximum(known, 1e-3) ** 2
+    free = [r for r, blob in zip(ratios, blobs, strict=True) if not blob.shared]
+    least = SCRAP * float(np.median(free or ratios))
+    whole = [blob for blob, ratio in zip(blobs, ratios, strict=True) if ratio >= least]
+    return whole if len(whole) >= 3 else list(blobs)
 
 
 def _beside(blob: Blob, own: Trace, every: Sequence[Trace]) -> bool:

@@ -122,6 +122,11 @@ class _Planned:
         }  # fmt: skip
         return World(**{**told, **changes})  # pyright: ignore[reportArgumentType]
 
+    def model_of(self, index: int) -> World:
+        """One of its things alone."""
+        only = [self.layout.tracks[index]]
+        return self.world(layout=self.layout.model_copy(update={"tracks": only}))
+
 
 def cases(count: int, *, clean: int, seed: int) -> list[Case]:
     """`count` faulty cases, of each kind as many, and `clean` ones; the same for the same seed.
@@ -347,6 +352,8 @@ def _wrong(
     first = int(rng.integers(4, 12))
     for_good = rng.random() < 0.6
     last = FRAMES - 1 if for_good else min(first + int(rng.integers(3, 5)), FRAMES - 2)
+    if not _in_view(plan, tracks.index(track), first, last):
+        return None
     if kind == "vanishing":
         away = _moved(keys[first : last + 1], 0.0, _AWAY)
         span = FrameSpan(first=first, last=last)
@@ -359,6 +366,17 @@ def _wrong(
         span = FrameSpan(first=first, last=first if for_good else last)
     hurt = track.model_copy(update={"keyframes": [*keys[:first], *away, *keys[last + 1 :]]})
     return _shown(plan, [hurt if t is track else t for t in tracks]), span
+
+
+def _in_view(plan: _Planned, index: int, first: int, last: int) -> bool:
+    """Whether no other thing covers half of it in more than one of the frames, or just before."""
+    labels = plan.world().painted().labels[first - 2 : last + 1]
+    alone = plan.model_of(index).painted().labels[first - 2 : last + 1]
+    seen = [
+        float((labels[f] == index + 1).sum()) / max(float((alone[f] > 0).sum()), 1)
+        for f in range(len(labels))
+    ]
+    return sum(part < 0.5 for part in seen) <= 1
 
 
 def _shown(plan: _Planned, tracks: Sequence[Track]) -> World:

@@ -132,28 +132,30 @@ def _missing(thing: Thing, watched: Watched) -> NDArray[np.bool_]:
         after = min((b for b in own if b.at > last), key=lambda b: b.at, default=None)
         if before is None:
             # What the plan lets enter later is not missed before.
-            gone = due[first : last + 1] & (after is not None and not _at_edge(after, own))
+            gone = due[first : last + 1] & (
+                after is not None and not _at_edge(after, own, back=True)
+            )
             missing[first : last + 1] = gone
         else:
             missing[first : last + 1] = not _at_edge(before, own)
     return missing
 
 
-def _at_edge(blob: Blob, own: Sequence[Blob]) -> bool:
-    """Whether it touches the picture's border, or is so near that its next step leads there."""
+def _at_edge(blob: Blob, own: Sequence[Blob], *, back: bool = False) -> bool:
+    """Whether it touches the picture's border, or its next step leads there; `back` is the last."""
+    x, y = _pace(own, blob.at) * (-1.5 if back else 1.5)
     left, top, right, bottom = blob.box
-    room = min(left, top, 1 - right, 1 - bottom)
-    return blob.cut or room <= EDGE + 1.5 * _pace(own, blob.at)
+    return blob.cut or min(left + x, top + y, 1 - right - x, 1 - bottom - y) <= EDGE
 
 
-def _pace(own: Sequence[Blob], at: int) -> float:
-    """How far it goes in a picture about `at`: the middle of up to four steps."""
+def _pace(own: Sequence[Blob], at: int) -> NDArray[np.float64]:
+    """How far it goes in a picture about `at`, (x, y): the middle of up to six steps."""
     steps = [
-        float(np.hypot(b.x - a.x, b.y - a.y)) / (b.at - a.at)
+        np.array([b.x - a.x, b.y - a.y]) / (b.at - a.at)
         for a, b in pairwise(own)
         if abs(a.at - at) <= 3 and abs(b.at - at) <= 3
     ]
-    return float(np.median(steps)) if steps else 0.0
+    return np.median(steps, axis=0) if steps else np.zeros(2)
 
 
 def without_jumps(them: Sequence[Thing], watched: Watched) -> Found:
