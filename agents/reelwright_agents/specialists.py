@@ -42,6 +42,8 @@ class Means:
 
     make_layout: LayoutMaker
     make_scene: SceneMaker = lambda shot, seed: None
+    regions: bool = True
+    """Whether the video model can start parts of the picture from levels of their own."""
     keeps_frames: bool = False
     """Whether the video model can keep frames as they are while it films others."""
     frames_per_latent: int = 1
@@ -197,7 +199,8 @@ def _layout(case: Case, means: Means) -> Repair | None:
 def _noise(case: Case, means: Means) -> Repair | None:
     """Less noise, for all where structure failed, and for those who failed much less."""
     level = min(case.best.noise.level, max(case.default_level, FLOOR))
-    changed = _nearer(case, level, by=LESS_NOISE if means.emphasis else NEARER)
+    by = LESS_NOISE if means.emphasis else NEARER
+    changed = _nearer(case, level, by=by) if means.regions else None
     tried = [take.noise.level for take in case.takes]
     lower = max(FLOOR, min([level, *tried]) * LESS_NOISE)
     structural = any(question.kind in STRUCTURE for question in case.failed)

@@ -322,7 +322,9 @@ def load_results(
     context: Context, storyboard: Storyboard, results: Mapping[str, Artifact]
 ) -> list[ShotResult]:
     """The shots' results in the storyboard's order, read back from the store."""
-    return [
-        ShotResult.from_data(json.loads(context.store.path(results[shot.id]).read_bytes()))
-        for shot in storyboard.shots
-    ]
+    return [load_result(context, results[shot.id]) for shot in storyboard.shots]
+
+
+def load_result(context: Context, kept: Artifact) -> ShotResult:
+    """One shot's result, read back from the store."""
+    return ShotResult.from_data(json.loads(context.store.path(kept).read_bytes()))

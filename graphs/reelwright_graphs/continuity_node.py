@@ -12,10 +12,15 @@ from pydantic import Field
 from reelwright_agents.director import retake
 from reelwright_agents.talk import changed
 from reelwright_core.records import Record
-from reelwright_core.story import Storyboard
 from reelwright_core.takes import Artifact, Continuity, ContinuityFault, Message
 from reelwright_core.video import Frames, read_video
-from reelwright_graphs.build import keep_result, keep_storyboard, load_results, load_storyboard
+from reelwright_graphs.build import (
+    keep_result,
+    keep_storyboard,
+    load_result,
+    load_results,
+    load_storyboard,
+)
 from reelwright_graphs.events import Event
 from reelwright_graphs.message_log import say_messages
 from reelwright_graphs.story_nodes import StoryNode
@@ -180,9 +185,7 @@ class DirectNode(StoryNode):
         for shot in now.shots:
             if shot.id not in before.results:
                 continue
-            [old] = load_results(
-                context, Storyboard(shots=[shot]), {shot.id: before.results[shot.id]}
-            )
+            old = load_result(context, before.results[shot.id])
             why = old.why.split("; filmed again")[0]
             result = old.model_copy(
                 update={

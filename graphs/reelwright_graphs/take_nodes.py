@@ -197,6 +197,7 @@ def means(context: Context, shot: Shot, **more: Any) -> Means:
     return Means(
         make_layout=make_layout,
         make_scene=make_scene,
+        regions="regions" in facts.can,
         keeps_frames={"sketch", "regions"} <= set(facts.can),
         frames_per_latent=facts.frames_per_latent,
         frames_at_once=facts.frames,

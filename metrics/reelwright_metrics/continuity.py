@@ -220,7 +220,8 @@ def _of_places(
     """
     groups: dict[tuple[str, str, str], list[Shot]] = {}
     for shot in shots:
-        groups.setdefault((shot.scene, shot.place, shot.lens), []).append(shot)
+        if shot.films is None:  # from another side, another part of the place is seen
+            groups.setdefault((shot.scene, shot.place, shot.lens), []).append(shot)
     for group in groups.values():
         if len(group) < 2:
             continue

@@ -94,7 +94,7 @@ class Cast:
         )
 
 
-def least_height(frames: int, fps: float) -> float:
+def least_height(frames: float, fps: float) -> float:
     """How high a thing must be, in metres, for its fall to take so many frames.
 
     At few frames a second the fall of a small thing would be over in two pictures. No law tells

@@ -148,11 +148,15 @@ class _Stage:
         told = {event.action for id in acting for event in events[id]}
         scale = 1.0
         if told & {"falls", "bounces", "topples"}:
-            falling = cases.FALLING
-            if "bounces" in told:
-                falling = cases.BOUNCING
-            if "topples" in told:
-                falling = cases.TOPPLING
+            falling = min(
+                most
+                for action, most in (
+                    ("falls", min(cases.FALLING, shot.frames / 2)),
+                    ("bounces", min(cases.BOUNCING, shot.frames / 3)),
+                    ("topples", min(cases.TOPPLING, 2 * shot.frames / 5)),
+                )
+                if action in told
+            )
             scale = max(1.0, cases.least_height(falling, float(shot.fps)) / largest)
         # What meets is about as large, so that both are seen well.
         least = 0.75 if "collides" in told else 0.5
