@@ -289,9 +289,10 @@ def test_a_moderation_that_fails_lets_nothing_through(
     assert "unset `safety.moderation`" in str(error.value)
 
 
-def test_a_moderation_that_is_not_there_lets_nothing_through(httpserver: HTTPServer) -> None:
-    asking = moderated(httpserver)
-    httpserver.stop()
+def test_a_moderation_that_is_not_there_lets_nothing_through() -> None:
+    # A server of its own: the fixture's is shared by all tests of a session.
+    with HTTPServer() as gone:
+        asking = moderated(gone)
     with pytest.raises(EndpointError, match="does not answer"):
         asking.script("A dog runs.")
 
