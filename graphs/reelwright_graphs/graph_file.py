@@ -200,9 +200,7 @@ def _node(yaml: YamlFile, name: str, *, level: Level, beside: Path | None) -> No
     )
 
 
-def _each(
-    yaml: YamlFile, name: str, graph: str, *, level: Level, beside: Path | None
-) -> GraphFile:
+def _each(yaml: YamlFile, name: str, graph: str, *, level: Level, beside: Path | None) -> GraphFile:
     if level != "story":
         raise yaml.error(
             "only a story graph runs another graph for each shot", "nodes", name, "each"
