@@ -182,6 +182,7 @@ def test_an_empty_shot_has_an_empty_layout() -> None:
     assert make_layout(shot([], [])).tracks == []
 
 
+@pytest.mark.long
 def test_a_crowd_too_large_for_any_row_still_has_a_layout_and_may_be_mended() -> None:
     crowd = [Entity(id=f"t{i}", noun="frame", count=9, known=False) for i in range(60)]
     made = shot(crowd, [], frames=3)
