@@ -7,19 +7,17 @@ how well the caption entails the prompt and how well it obeys the rules, as ther
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol, Self
+from typing import Protocol
 
 import numpy as np
 from pydantic import Field
 
-from reelwright_agents.llm import Call, LanguageModel
+from reelwright_agents.llm import LanguageModel
 from reelwright_agents.vision_critic import png, spread
 from reelwright_core.records import Record
-from reelwright_core.settings import Settings
 from reelwright_core.story import Action, Layout, Shot
 from reelwright_core.takes import Critique, Question
 from reelwright_core.video import Frames
@@ -238,20 +236,6 @@ class ModelDescriber:
     def __init__(self, model: LanguageModel, *, frames: int = SHOWN):
         self._model = model
         self._frames = frames
-
-    @classmethod
-    def from_settings(
-        cls,
-        settings: Settings,
-        *,
-        cache: Path | None = None,
-        on_call: Callable[[Call], None] | None = None,
-    ) -> Self:
-        """The describer that `settings.critic` and `settings.endpoint` ask for."""
-        model = LanguageModel(
-            settings.endpoint, model=settings.critic.model, cache=cache, on_call=on_call
-        )
-        return cls(model, frames=max(SHOWN, settings.critic.frames))
 
     def describe(
         self, shot: Shot, layout: Layout, frames: Frames, *, background: Frames | None = None

@@ -5,25 +5,23 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from itertools import repeat
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from reelwright_agents import llm_forms as forms
 from reelwright_agents import pacing
 from reelwright_agents.account import FILMED, account, letters, scenes_of
 from reelwright_agents.layout_llm import ask_layout
-from reelwright_agents.llm import Call, LanguageModel
+from reelwright_agents.llm import LanguageModel
 from reelwright_agents.offline.prompts import LENS_WORDS
 from reelwright_agents.parts import Part, parts
 from reelwright_agents.planner import Picture, Script
 from reelwright_agents.proof import proof
 from reelwright_agents.screenplay import Screenplay, read_screenplay
 from reelwright_core.errors import ScriptError
-from reelwright_core.settings import Settings
 from reelwright_core.story import (
     Covered,
     Entity,
@@ -59,26 +57,6 @@ class LlmPlanner:
         """With `condense`, prose may be shortened; else every line of a script is filmed."""
         self._model = model
         self._condense = condense
-
-    @classmethod
-    def from_settings(
-        cls,
-        settings: Settings,
-        *,
-        cache: Path | None = None,
-        on_call: Callable[[Call], None] | None = None,
-    ) -> Self:
-        """The planner that `settings.planner` and `settings.endpoint` ask for."""
-        return cls(
-            LanguageModel(
-                settings.endpoint,
-                model=settings.planner.model,
-                temperature=settings.planner.temperature,
-                cache=cache,
-                on_call=on_call,
-            ),
-            condense=settings.planner.condense,
-        )
 
     def storyboard(self, script: Script, *, picture: Picture) -> Storyboard:
         """The shots that film `script`, `endpoint.calls_at_once` of them planned at a time.

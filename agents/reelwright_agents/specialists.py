@@ -198,21 +198,20 @@ def _layout(case: Case, means: Means) -> Repair | None:
 
 def _noise(case: Case, means: Means) -> Repair | None:
     """Less noise, for all where structure failed, and for those who failed much less."""
-    level = min(case.best.noise.level, max(case.default_level, FLOOR))
     by = LESS_NOISE if means.emphasis else NEARER
-    changed = _nearer(case, level, by=by) if means.regions else None
-    tried = [take.noise.level for take in case.takes]
-    lower = max(FLOOR, min([level, *tried]) * LESS_NOISE)
-    structural = any(question.kind in STRUCTURE for question in case.failed)
-    if means.emphasis or not structural or level <= FLOOR or lower >= min(tried):
-        return changed
-    why = f"keep more of the sketch (noise level {lower:.2f})"
-    if changed is None:
-        return Repair(why=why, noise_level=lower)
-    return changed.model_copy(update={"why": f"{why}, {changed.why}", "noise_level": lower})
+    changed = _nearer(case, by=by) if means.regions else None
+    less = None if means.emphasis else _less(case)
+    if less is None or changed is None:
+        return less or changed
+    return less.model_copy(update={"why": f"{less.why}, {changed.why}", "regions": changed.regions})
 
 
-def _nearer(case: Case, level: float, *, by: float) -> Repair | None:
+def _level(case: Case) -> float:
+    """From which level less noise is reckoned."""
+    return min(case.best.noise.level, max(case.default_level, FLOOR))
+
+
+def _nearer(case: Case, *, by: float) -> Repair | None:
     """Less noise for those who failed, as GenMAC guides those more whom it emphasises."""
     least = FLOOR if by == LESS_NOISE else NEAREST
     failing = dict.fromkeys(q.entity for q in case.failed if q.entity is not None)
@@ -222,7 +221,7 @@ def _nearer(case: Case, level: float, *, by: float) -> Repair | None:
     for entity in failing:
         if entity not in planned:
             continue
-        own = min([level, *(region.level for region in regions if region.of == entity)])
+        own = min([_level(case), *(region.level for region in regions if region.of == entity)])
         lower = round(max(least, own * by), 4)
         if lower < own:
             regions = [region for region in regions if region.of != entity]
@@ -267,17 +266,17 @@ def _span(case: Case, means: Means) -> Repair | None:
     if any((repair.span, repair.of) == (span, of) for _, repair in case.sources):
         return None  # Filmed anew once already, from the same take.
     why = f"film only frames {span.first}-{span.last} of take {of} anew"
-    structural = any(question.kind in STRUCTURE for question in case.failed)
-    less = _less(case) if structural else None
+    less = _less(case)
     if less is None:
         return Repair(why=why, span=span, of=of, seed=new_seed(case.takes))
     return less.model_copy(update={"why": f"{why}; in them, {less.why}", "span": span, "of": of})
 
 
 def _less(case: Case) -> Repair | None:
-    level = min(case.best.noise.level, max(case.default_level, FLOOR))
-    lower = max(FLOOR, min([level, *(take.noise.level for take in case.takes)]) * LESS_NOISE)
-    if lower >= min(level, *(take.noise.level for take in case.takes)):
+    """Less noise for all; None where no structure failed, or there is no less to try."""
+    tried = min([_level(case), *(take.noise.level for take in case.takes)])
+    lower = max(FLOOR, tried * LESS_NOISE)
+    if lower >= tried or not any(question.kind in STRUCTURE for question in case.failed):
         return None
     return Repair(why=f"keep more of the sketch (noise level {lower:.2f})", noise_level=lower)
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Literal, Self
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from reelwright_agents.llm import Call, LanguageModel
+from reelwright_agents.llm import LanguageModel
 from reelwright_core.records import Record
-from reelwright_core.settings import Settings
 from reelwright_core.story import FrameSpan, Layout, Shot
 from reelwright_core.takes import Critique, Question
 from reelwright_core.video import Frames
@@ -50,20 +48,6 @@ class VisionCritic:
     def __init__(self, model: LanguageModel, *, frames: int = 6):
         self._model = model
         self._frames = frames
-
-    @classmethod
-    def from_settings(
-        cls,
-        settings: Settings,
-        *,
-        cache: Path | None = None,
-        on_call: Callable[[Call], None] | None = None,
-    ) -> Self:
-        """The critic that `settings.critic` and `settings.endpoint` ask for."""
-        model = LanguageModel(
-            settings.endpoint, model=settings.critic.model, cache=cache, on_call=on_call
-        )
-        return cls(model, frames=settings.critic.frames)
 
     def watch(
         self, shot: Shot, layout: Layout, frames: Frames, *, background: Frames | None = None

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
-from reelwright_agents.llm import Call, LanguageModel
+from reelwright_agents.llm import LanguageModel
 from reelwright_agents.vision_critic import by_number, png, scores_from, spread
 from reelwright_core.records import Record
-from reelwright_core.settings import Settings
 from reelwright_core.story import Layout, Shot
 from reelwright_core.video import Frames
 from reelwright_metrics.logic.observing import calibrated
@@ -60,20 +58,6 @@ class VisionEyes:
         """At most `most` windows of three pictures, evenly spread over the clip, are looked at."""
         self._model = model
         self._most = most
-
-    @classmethod
-    def from_settings(
-        cls,
-        settings: Settings,
-        *,
-        cache: Path | None = None,
-        on_call: Callable[[Call], None] | None = None,
-    ) -> Self:
-        """The eyes that `settings.critic` and `settings.endpoint` ask for."""
-        model = LanguageModel(
-            settings.endpoint, model=settings.critic.model, cache=cache, on_call=on_call
-        )
-        return cls(model, most=settings.critic.frames)
 
     def look(
         self,

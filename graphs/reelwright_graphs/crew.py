@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from reelwright_agents.planner import Picture, Planner
 from reelwright_core.records import digest
@@ -54,7 +54,7 @@ class Crew:
         self._gate: Gate | None = None
         self._critics: dict[str, Critic] = {}
         self._scenes: dict[str, Planned] = {}
-        self._scripter: LanguageModel | None = None
+        self._models: dict[str, LanguageModel] = {}
 
     def _tell(self, call: Call) -> None:
         self.on_call(call)
@@ -79,8 +79,8 @@ class Crew:
                 else:
                     from reelwright_agents.llm_planner import LlmPlanner
 
-                    self._planner = LlmPlanner.from_settings(
-                        self.settings, cache=self.cache, on_call=self._tell
+                    self._planner = LlmPlanner(
+                        self._language_model("planner"), condense=self.settings.planner.condense
                     )
             return self._planner
 
@@ -104,16 +104,22 @@ class Crew:
 
     def scripter(self) -> LanguageModel:
         """The language model of `planner`, for what is no plan: scripts of simulations, repairs."""
+        return self._language_model("planner")
+
+    def _language_model(self, of: Literal["planner", "critic"]) -> LanguageModel:
+        """The model of `planner` or `critic`: one each, as it learns how its endpoint answers."""
         from reelwright_agents.llm import LanguageModel
 
         with self._lock:
-            if self._scripter is None:  # one for all, since it learns how its endpoint answers
-                told = self.settings.planner
-                self._scripter = LanguageModel(
-                    self.settings.endpoint, model=told.model, temperature=told.temperature,
+            if of not in self._models:
+                told, temperature = self.settings.critic, None
+                if of == "planner":
+                    told, temperature = self.settings.planner, self.settings.planner.temperature
+                self._models[of] = LanguageModel(
+                    self.settings.endpoint, model=told.model, temperature=temperature,
                     cache=self.cache, on_call=self._tell,
                 )  # fmt: skip
-            return self._scripter
+            return self._models[of]
 
     def imagination(self) -> Imagination:
         """Who says what else holds in a shot, by the brain of `planner.brain`."""
@@ -165,8 +171,8 @@ class Crew:
                 else:
                     from reelwright_agents.vision_critic import VisionCritic
 
-                    self._critics[name] = VisionCritic.from_settings(
-                        self.settings, cache=self.cache, on_call=self._tell
+                    self._critics[name] = VisionCritic(
+                        self._language_model("critic"), frames=self.settings.critic.frames
                     )
             return self._critics[name]
 
@@ -178,18 +184,17 @@ class Crew:
             return LogicCritic()
         from reelwright_agents.vision_eyes import VisionEyes
 
-        eyes = VisionEyes.from_settings(self.settings, cache=self.cache, on_call=self._tell)
-        return LogicCritic(eyes=eyes)
+        model = self._language_model("critic")
+        return LogicCritic(eyes=VisionEyes(model, most=self.settings.critic.frames))
 
     def _caption_critic(self, *, seeing: bool) -> Critic:
         """The critic that compares words, of what was measured or of what a vision model sees."""
-        from reelwright_agents.caption_critic import CaptionCritic, ModelDescriber
+        from reelwright_agents.caption_critic import SHOWN, CaptionCritic, ModelDescriber
 
         if not seeing:
             return CaptionCritic()
-        return CaptionCritic(
-            ModelDescriber.from_settings(self.settings, cache=self.cache, on_call=self._tell)
-        )
+        frames = max(SHOWN, self.settings.critic.frames)
+        return CaptionCritic(ModelDescriber(self._language_model("critic"), frames=frames))
 
     def repairers(self) -> RepairAgents:
         """The agents that verify, route and mend by the language model of `planner`."""

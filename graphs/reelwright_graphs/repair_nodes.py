@@ -85,10 +85,8 @@ class _RepairNode(ShotNode):
             return rules()
 
 
-class VerifyNode(ClosingNode):
+class VerifyNode(_RepairNode, ClosingNode):
     """Ends a take: says what is wrong with it, and whether another one is worth it."""
-
-    resource = "call"
 
     class Options(_RepairNode.Options):
         takes: int | None = Field(default=None, ge=1, le=20)
@@ -124,9 +122,8 @@ class VerifyNode(ClosingNode):
         verified = found.faults
         if found.again:
             asking = _Round(shot=inputs.shot, take=inputs.take, takes=takes, verified=verified)
-            node = _RepairNode(_RepairNode.Options(brain=options.brain), self.context)
-            verified = node.decided(
-                asking, lambda: found.faults, lambda agents: agents.verify(node.case(asking))
+            verified = self.decided(
+                asking, lambda: found.faults, lambda agents: agents.verify(self.case(asking))
             )
         return self.Outputs(takes=takes, again=found.again, verified=verified)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import sys
@@ -15,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from reelwright_core.errors import InputError, ReelwrightError, RunFolderError
+from reelwright_core.errors import InputError, ReelwrightError
 from reelwright_core.files import locked, write_json, write_text
 from reelwright_core.records import digest
 from reelwright_core.settings import load_settings
 from reelwright_core.takes import Film, Question, Take
 from reelwright_core.video import Frames, read_video
 from reelwright_graphs.graph_file import GraphFile, load_graph
+from reelwright_metrics.bench.folder import own
 from reelwright_metrics.bench.graphs import (
     Comparison,
     FilmSeen,
@@ -244,24 +244,10 @@ def _own(out: Path, *, suite: str, seed: int, takes: int, settings: Mapping[str,
         "takes": takes,
         "settings": {name: str(value) for name, value in settings.items()},
     }
-    path = out / MANIFEST
-    if not path.exists():
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise RunFolderError(
-                f"{out} is there and is no comparison's folder; name another with --out"
-            )
-        write_json(path, due)
-        return
-    try:
-        found = json.loads(path.read_text("utf-8"))
-        differs = [name for name in due if found.get(name) != due[name]]
-    except (OSError, ValueError, AttributeError):
-        raise RunFolderError(f"{path} cannot be read; name another folder with --out") from None
-    if differs:
-        raise RunFolderError(
-            f"{out} holds a comparison with another {differs[0].replace('_sha256', '')}; name "
-            "another folder with --out"
-        )
+    own(
+        out, MANIFEST, due, whose="comparison's folder",
+        holds=lambda part, found: f"a comparison with another {part.removesuffix('_sha256')}",
+    )  # fmt: skip
 
 
 def _say(line: str) -> None:

@@ -18,6 +18,7 @@ from reelwright_agents.testing import Request, Scripted, ScriptedEndpoint
 from reelwright_core.errors import EndpointError, ScriptError
 from reelwright_core.settings import Endpoint, load_settings
 from reelwright_core.story import Entity, Layout, SceneGraph, Shot, Storyboard
+from reelwright_graphs.crew import Crew
 
 SCRIPT = Script(kind="prose", text="A red sports car drives along a beach. Then two dogs bark.")
 PICTURE = Picture(size=(320, 192), fps=Fraction(8), frames=17)
@@ -95,8 +96,10 @@ def planner_at(server: ScriptedEndpoint, **more: Any) -> LlmPlanner:
 def test_a_script_becomes_a_storyboard_with_our_own_ids_and_sizes(tmp_path: Path) -> None:
     calls: list[Call] = []
     with ScriptedEndpoint(studio) as server:
-        settings = load_settings({"endpoint.base_url": server.base_url})
-        planner: Planner = LlmPlanner.from_settings(settings, cache=tmp_path, on_call=calls.append)
+        settings = load_settings({"endpoint.base_url": server.base_url, "planner.brain": "openai"})
+        crew = Crew(settings, cache=tmp_path)
+        crew.on_call = calls.append
+        planner: Planner = crew.planner()
         board = planner.storyboard(SCRIPT, picture=PICTURE)
         assert planner.storyboard(SCRIPT, picture=PICTURE) == board
         assert len(server.requests) == 3

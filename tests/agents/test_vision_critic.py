@@ -23,6 +23,7 @@ from reelwright_core.settings import Endpoint, load_settings
 from reelwright_core.story import Entity, Event, FrameSpan, Layout, SceneGraph, Shot
 from reelwright_core.takes import Critique
 from reelwright_core.video import Frames
+from reelwright_graphs.crew import Crew
 from reelwright_metrics.questions import questions
 
 SHOT = Shot(
@@ -82,9 +83,14 @@ def pictures(urls: list[str]) -> list[Image.Image]:
 def test_a_good_take_is_seen_in_evenly_spread_enlarged_frames() -> None:
     with ScriptedEndpoint([scripted.answer(ALL_WELL)]) as server:
         settings = load_settings(
-            {"endpoint.base_url": server.base_url, "critic.frames": 5, "critic.model": "eye"}
+            {
+                "endpoint.base_url": server.base_url,
+                "critic.brain": "openai",
+                "critic.frames": 5,
+                "critic.model": "eye",
+            }
         )
-        critique = VisionCritic.from_settings(settings).watch(SHOT, LAYOUT, clip())
+        critique = Crew(settings).critic().watch(SHOT, LAYOUT, clip())
         (request,) = server.requests
     assert request.body["model"] == "eye"
     shown = pictures(request.images)

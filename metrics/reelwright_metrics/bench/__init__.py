@@ -6,20 +6,21 @@ model's autoencoder (what the model could show at most), and a layout to start f
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from reelwright_core.errors import InputError, RunFolderError
+from reelwright_core.errors import InputError
 from reelwright_core.files import locked, sweep, write_json
 from reelwright_core.records import digest
 from reelwright_core.settings import Generator as Told
 from reelwright_generators.generator import Facts, load
 from reelwright_metrics import suites
 from reelwright_metrics.bench.filming import OnLine, Reel, filmed, real, through_autoencoder
+from reelwright_metrics.bench.folder import own
 from reelwright_metrics.bench.results import ClipSet, Figure, Results, figures, mean
 from reelwright_metrics.bench.scoring import Judge, Plan, plan_of, score
 
@@ -112,27 +113,16 @@ def _own(out: Path, *, suite: str, seed: int, facts: Facts) -> None:
         "seed": seed,
         "model": facts.data(),
     }
-    path = out / MANIFEST
-    if not path.exists():
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise RunFolderError(
-                f"{out} is there and is no bench's folder; name another with --out"
-            )
-        write_json(path, due)
-        return
-    try:
-        found = json.loads(path.read_text("utf-8"))
-        differs = [name for name in due if found.get(name) != due[name]]
-    except (OSError, ValueError, AttributeError):
-        raise RunFolderError(f"{path} cannot be read; name another folder with --out") from None
-    if differs:
-        what = {
+
+    def holds(part: str, found: Mapping[str, Any]) -> str:
+        return {
             "suite": f"the suite {found.get('suite')}, not {suite}",
             "suite_sha256": f"another version of the suite {suite}",
             "seed": f"the seed {found.get('seed')}, not {seed}",
             "model": "another model, or the same with other weights or settings",
-        }
-        raise RunFolderError(f"{out} holds {what[differs[0]]}; name another folder with --out")
+        }[part]
+
+    own(out, MANIFEST, due, whose="bench's folder", holds=holds)
 
 
 def _scored(

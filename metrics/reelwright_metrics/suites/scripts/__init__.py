@@ -49,5 +49,5 @@ def first(scripts: Sequence[Scripted], count: int) -> list[Scripted]:
     of = {kind: [one for one in scripts if one.kind == kind] for kind in SCRIPTED}
     rank = {one.id: (place, SCRIPTED.index(kind)) for kind, several in of.items()
             for place, one in enumerate(several)}  # fmt: skip
-    chosen = sorted(scripts, key=lambda one: rank[one.id])[:count]
-    return sorted(chosen, key=lambda one: [each.id for each in scripts].index(one.id))
+    chosen = sorted(rank, key=lambda id: rank[id])[:count]
+    return [one for one in scripts if one.id in chosen]
