@@ -1,9 +1,9 @@
 """Physical events as the built-in model films them: plain, from a layout, from a simulation.
 
-    python benchmarks/physics_proof.py [--levels 0.7,0.5,0.3] [--out runs/physics]
-        [--pictures FOLDER]
+    python benchmarks/physics_proof.py [--levels 0.7,0.5,0.3] [--seeds 3]
+        [--out runs/physics] [--pictures FOLDER]
 
-Each of the suite's 40 prompts is planned once by the offline planner, and filmed with one seed:
+Each of the suite's 40 prompts is planned once by the offline planner, and filmed with some seeds:
 from pure noise, from the planner's painted layout, and from the same cut-outs painted where a
 simulation of the shot has them. Every clip takes the same number of steps. The learned critic that
 never steers a loop says what it sees in each; the trajectory checks judge from the pixels whether
@@ -18,7 +18,7 @@ import argparse
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -46,7 +46,7 @@ from reelwright_generators.generator import Generator, Request, load
 from reelwright_generators.schedules import levels_of, respaced
 from reelwright_metrics import suites, trajectories
 from reelwright_metrics.bench.filming import Maker, Reel
-from reelwright_metrics.bench.results import Figure, Seen, mean, share
+from reelwright_metrics.bench.results import Figure, Seen
 from reelwright_metrics.bench.scoring import Judge, Plan, score, seed_of
 from reelwright_metrics.learned import REPORTS
 from reelwright_metrics.learned.critic import LearnedCritic
@@ -87,31 +87,54 @@ class Row:
 
     name: str
     plans: Sequence[Sketched]
-    reel: Reel
+    reels: Sequence[Reel]
+    """One for each seed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Clip:
+    """What was seen in one clip."""
+
+    seen: Seen
+    found: list[Finding]
+    off: float | None
+    """How far its things are off the simulated way, in parts of the picture's height."""
+    own: float | None
+    """The same for the way that it was staged."""
+    met: tuple[int, int, int]
+    """Contacts that were found in their frame or the next, that were due, and that are too many."""
+
+    @property
+    def plausible(self) -> bool:
+        return trajectories.plausible(self.found)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Judged:
-    """What was seen in a row's clips, in the order of the prompts."""
+    """What was seen in a row's clips: of each prompt, in their order, one for each seed."""
 
     row: Row
-    seen: Sequence[Seen]
-    found: Sequence[list[Finding]]
-    off: Sequence[float | None]
-    """How far each clip's things are off the simulated way, in parts of the picture's height."""
-    own: Sequence[float | None]
-    """The same for the way that it was staged."""
-    met: Sequence[tuple[int, int, int]]
-    """Contacts that were found in their frame or the next, that were due, and that are too many."""
+    clips: Sequence[Sequence[Clip]]
 
     @property
     def plausible(self) -> NDArray[np.float64]:
-        """1 for each clip that breaks no law."""
-        return np.array([trajectories.plausible(told) for told in self.found], float)
+        """The share of each prompt's clips that break no law."""
+        return self.means(lambda clip: clip.plausible)
 
     @property
     def scores(self) -> NDArray[np.float64]:
-        return np.array([trajectories.score(told) for told in self.found])
+        """The mean score of each prompt's clips."""
+        return self.means(lambda clip: trajectories.score(clip.found))
+
+    def means(self, value: Callable[[Clip], float | None]) -> NDArray[np.float64]:
+        """The mean of each prompt's clips; prompts of which nothing is known are left out."""
+        known = [[v for clip in clips if (v := value(clip)) is not None] for clips in self.clips]
+        return np.array([np.mean(values) for values in known if values], np.float64)
+
+    def every(self) -> Iterator[tuple[Sketched, Clip]]:
+        for plan, clips in zip(self.row.plans, self.clips, strict=True):
+            for clip in clips:
+                yield plan, clip
 
 
 def main() -> None:
@@ -121,6 +144,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/physics"))
     parser.add_argument("--pictures", type=Path, help="where sheet and plot go, instead of --out")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=3, help="clips of each prompt and way")
     parser.add_argument("--prompts", type=int)
     told = parser.parse_args()
     levels = [float(level) for level in told.levels.split(",")]
@@ -131,9 +155,10 @@ def main() -> None:
     _own(told.out, seed=told.seed)
     with locked(told.out):
         sweep(told.out)
-        judged = _run(prompts, levels, out=told.out, seed=told.seed)
+        seeds = range(told.seed, told.seed + told.seeds)
+        judged = _run(prompts, levels, out=told.out, seeds=seeds)
     write_json(told.out / "results.json", [_data(row) for row in judged])
-    page = _page(judged, seed=told.seed)
+    page = _page(judged, seeds=seeds)
     write_text(told.out / "table.md", page)
     pictures = told.pictures or told.out
     _sheet(judged, pictures / "physics-clips.jpg")
@@ -157,7 +182,7 @@ def _own(out: Path, *, seed: int) -> None:
 
 
 def _run(
-    prompts: Sequence[Prompt], levels: Sequence[float], *, out: Path, seed: int
+    prompts: Sequence[Prompt], levels: Sequence[float], *, out: Path, seeds: Sequence[int]
 ) -> list[Judged]:
     facts = load(Told()).facts()
     picture = Picture(size=facts.size, fps=facts.fps, frames=facts.frames)
@@ -166,23 +191,30 @@ def _run(
     # Another version of a planner stages other clips.
     clips = {name: out / "clips" / f"{name}-{digest([p.layout.data() for p in plans])[:8]}"
              for name, plans in (("layout", laid), ("simulation", simulated))}  # fmt: skip
+
+    def filmed(name: str, plans: Sequence[Sketched], folder: Path, level: float) -> Row:
+        reels = [
+            Reel(f"{name}, seed {seed}", folder / f"seed-{seed}", _filmed(level, seed=seed))
+            for seed in seeds
+        ]
+        return Row(name=name, plans=plans, reels=reels)
+
     rows = [
         Row(name="the layout itself", plans=laid,
-            reel=Reel("layout", clips["layout"] / "sketch", _drawn)),
+            reels=[Reel("layout", clips["layout"] / "sketch", _drawn)]),
         Row(name="the simulation itself", plans=simulated,
-            reel=Reel("simulation", clips["simulation"] / "sketch", _drawn)),
-        Row(name="plain", plans=laid,
-            reel=Reel("plain", out / "clips" / "plain", _filmed(1.0, seed=seed))),
+            reels=[Reel("simulation", clips["simulation"] / "sketch", _drawn)]),
+        filmed("plain", laid, out / "clips" / "plain", 1.0),
     ]  # fmt: skip
     for level in levels:
         for name, plans in (("layout", laid), ("simulation", simulated)):
             folder = clips[name] / f"level-{level:g}"
-            reel = Reel(f"{name} sketch, σ {level:g}", folder, _filmed(level, seed=seed))
-            rows.append(Row(name=f"{name} sketch, σ {level:g}", plans=plans, reel=reel))
+            rows.append(filmed(f"{name} sketch, σ {level:g}", plans, folder, level))
     critic = LearnedCritic.load(REPORTS)
     judged: list[Judged] = []
     for row in rows:
-        row.reel.film(row.plans, print)
+        for reel in row.reels:
+            reel.film(row.plans, print)
         judged.append(_judge(row, simulated, critic))
         print(f"{row.name}: {judged[-1].plausible.mean():.2f} plausible", flush=True)
     return judged
@@ -198,7 +230,7 @@ def _laid(prompt: Prompt, picture: Picture) -> Sketched:
 
 def _simulated(plan: Sketched) -> Sketched:
     """As a simulation of the shot stages it; the planner's own layout where there is none."""
-    planned = plan_physics(plan.shot, seed=0)
+    planned = plan_physics(plan.shot, seed=0, painted=True)
     why, scene = planned.why, planned.scene
     if scene is not None:
         simulation = planar.simulate(scene, digest=scene.digest())
@@ -258,21 +290,21 @@ def _steps(level: float) -> int:
 
 
 def _judge(row: Row, simulated: Sequence[Sketched], critic: Judge) -> Judged:
-    seen, _ = score(row.plans, row.reel.clip, critic)
-    found: list[list[Finding]] = []
-    off: list[float | None] = []
-    own: list[float | None] = []
-    met: list[tuple[int, int, int]] = []
-    for plan, due in zip(row.plans, simulated, strict=True):
-        frames = row.reel.clip(plan)
+    seen = [score(row.plans, reel.clip, critic)[0] for reel in row.reels]
+    judged: list[list[Clip]] = []
+    for at, (plan, due) in enumerate(zip(row.plans, simulated, strict=True)):
         empty = plan.painted().background
-        watched = watch_pixels(plan.shot, plan.layout, frames, background=empty)
-        found.append(trajectories.findings(watched))
-        ways = trajectories.ways(watched)
-        off.append(_error(ways, due))
-        own.append(_error(ways, plan))
-        met.append(_contacts(ways, due))
-    return Judged(row=row, seen=seen, found=found, off=off, own=own, met=met)
+        judged.append([])
+        for reel, told in zip(row.reels, seen, strict=True):
+            frames = reel.clip(plan)
+            watched = watch_pixels(plan.shot, plan.layout, frames, background=empty)
+            ways = trajectories.ways(watched)
+            clip = Clip(
+                seen=told[at], found=trajectories.findings(watched), off=_error(ways, due),
+                own=_error(ways, plan), met=_contacts(ways, due),
+            )  # fmt: skip
+            judged[-1].append(clip)
+    return Judged(row=row, clips=judged)
 
 
 def _centres(layout: Layout, shot: Shot, entity: str, instance: int) -> NDArray[np.float64]:
@@ -338,7 +370,7 @@ def _boot(values: NDArray[np.float64]) -> Figure:
                   high=round(float(high), 4), n=len(values))  # fmt: skip
 
 
-def _page(rows: Sequence[Judged], *, seed: int) -> str:
+def _page(rows: Sequence[Judged], *, seeds: Sequence[int]) -> str:
     """All figures as Markdown."""
     kinds = [kind for kind in EVENTS if any(p.prompt.kind == kind for p in rows[0].row.plans)]
     lines = [
@@ -347,10 +379,8 @@ def _page(rows: Sequence[Judged], *, seed: int) -> str:
     ]
     for row in rows:
         cells = [_part(row, kind) for kind in kinds]
-        kept = share([bool(each) for each in row.plausible])
-        lines.append(
-            f"| {row.row.name} | {_said(kept)} | {_said(_boot(row.scores))} | {' | '.join(cells)} |"
-        )
+        kept = f"{_said(_boot(row.plausible))} | {_said(_boot(row.scores))}"
+        lines.append(f"| {row.row.name} | {kept} | {' | '.join(cells)} |")
     lines += ["", "| more from a simulation than | break no law | laws' score |",
               "| --- | --- | --- |"]  # fmt: skip
     by = {row.row.name: row for row in rows}
@@ -365,27 +395,29 @@ def _page(rows: Sequence[Judged], *, seed: int) -> str:
     lines += ["", "| clips | off the simulated way | off its own plan | contacts found | "
               "too many | seconds a clip |", "| --- | --- | --- | --- | --- | --- |"]  # fmt: skip
     for row in rows:
-        met, due, extra = (sum(each[i] for each in row.met) for i in range(3))
-        took = [row.row.reel.notes(plan).get("seconds") for plan in row.row.plans]
+        met, due, extra = (sum(clip.met[i] for _, clip in row.every()) for i in range(3))
+        took = [reel.notes(plan).get("seconds") for reel in row.row.reels for plan in row.row.plans]
         known = [second for second in took if second is not None]
+        off, own = row.means(lambda clip: clip.off), row.means(lambda clip: clip.own)
         lines.append(
-            f"| {row.row.name} | {_far(row.off)} | {_far(row.own)} | {met}/{due} | {extra} | "
+            f"| {row.row.name} | {_far(off)} | {_far(own)} | {met}/{due} | {extra} | "
             f"{f'{np.median(known):.1f}' if known else ''} |"
         )
     lines += ["", f"| clips | {' | '.join(JUDGED)} |", f"| --- |{' --- |' * len(JUDGED)}"]
     for row in rows:
-        marks = [[s.marks[name].right for s in row.seen if name in s.marks] for name in JUDGED]
-        cells = [_said(share(right)) if right else "" for right in marks]
+        right = [row.means(_right(name)) for name in JUDGED]
+        cells = [_said(_boot(known)) if len(known) else "" for known in right]
         lines.append(f"| {row.row.name} | {' | '.join(cells)} |")
     facts = load(Told()).facts()
     lines += [
         "",
         f"{len(rows[0].row.plans)} prompts, model {facts.name} ({facts.sha256[:12]}), "
         f"{facts.steps} steps each, guidance {facts.guidance:g}, {facts.size[0]}x{facts.size[1]}, "
-        f"{facts.frames} frames, seed {seed}; {os.cpu_count()} CPU cores ({platform.machine()}), "
-        f"torch {version('torch')}, diffusers {version('diffusers')}. Shares with their 95 % "
-        "Wilson interval, means and differences with the bootstrap's over prompts; ways in parts "
-        "of the picture's height.",
+        f"{facts.frames} frames, seeds {seeds[0]} to {seeds[-1]}; "
+        f"{os.cpu_count()} CPU cores ({platform.machine()}), torch {version('torch')}, "
+        f"diffusers {version('diffusers')}. Means and differences with the 95 % bootstrap "
+        "interval over prompts, the seeds of a prompt as one; ways in parts of the picture's "
+        "height.",
         "",
         "Broken laws of the clips from a simulation:",
         "",
@@ -395,8 +427,7 @@ def _page(rows: Sequence[Judged], *, seed: int) -> str:
 
 
 def _part(row: Judged, kind: str) -> str:
-    right = [bool(kept) for plan, kept in zip(row.row.plans, row.plausible, strict=True)
-             if plan.prompt.kind == kind]  # fmt: skip
+    right = [clip.plausible for plan, clip in row.every() if plan.prompt.kind == kind]
     return f"{sum(right)}/{len(right)}"
 
 
@@ -408,9 +439,17 @@ def _gain(figure: Figure) -> str:
     return f"{figure.value:+.2f} [{figure.low:+.2f}, {figure.high:+.2f}]"
 
 
-def _far(values: Sequence[float | None]) -> str:
-    known = [value for value in values if value is not None]
-    return f"{_said(mean(known))}, n {len(known)}" if known else ""
+def _far(known: NDArray[np.float64]) -> str:
+    return f"{_said(_boot(known))}, n {len(known)}" if len(known) else ""
+
+
+def _right(name: str) -> Callable[[Clip], float | None]:
+    """Whether the critic's answer was right, where it was asked."""
+
+    def told(clip: Clip) -> float | None:
+        return float(clip.seen.marks[name].right) if name in clip.seen.marks else None
+
+    return told
 
 
 def _broken(by: Mapping[str, Judged]) -> list[str]:
@@ -418,10 +457,10 @@ def _broken(by: Mapping[str, Judged]) -> list[str]:
     for name, row in by.items():
         if "simulation" not in name:
             continue
-        for plan, found in zip(row.row.plans, row.found, strict=True):
+        for plan, clip in row.every():
             told += [
                 f"- {name}, {plan.prompt.text}: {each.name} of {each.thing}, {each.seen}"
-                for each in found if not each.passed
+                for each in clip.found if not each.passed
             ]  # fmt: skip
     return told
 
@@ -432,15 +471,18 @@ def _data(row: Judged) -> dict[str, Any]:
         "prompts": {
             plan.prompt.id: {
                 "text": plan.prompt.text,
-                "findings": [each.data() for each in found],
-                "marks": {name: mark.data() for name, mark in seen.marks.items()},
-                "off simulated": off,
-                "off own": own,
-                "contacts": list(met),
+                "clips": [
+                    {
+                        "findings": [each.data() for each in clip.found],
+                        "marks": {name: mark.data() for name, mark in clip.seen.marks.items()},
+                        "off simulated": clip.off,
+                        "off own": clip.own,
+                        "contacts": list(clip.met),
+                    }
+                    for clip in clips
+                ],
             }
-            for plan, found, seen, off, own, met in zip(
-                row.row.plans, row.found, row.seen, row.off, row.own, row.met, strict=True
-            )
+            for plan, clips in zip(row.row.plans, row.clips, strict=True)
         },
     }
 
@@ -475,12 +517,12 @@ def _sheet(rows: Sequence[Judged], out: Path) -> None:
         write.text((14, top + 16), plans[index].prompt.text, size=15, colour=_INK)
         for line, row in enumerate(chosen):
             y = top + 26 + line * (high + gap)
-            good = trajectories.plausible(row.found[index])
+            clip = row.clips[index][0]
             write.text((14, y + high // 2), row.row.name, size=12, colour=_INK)
-            broken = [each.name for each in row.found[index] if not each.passed]
-            said = "breaks no law" if good else f"breaks: {broken[0]}"
-            write.text((14, y + high // 2 + 16), said, size=11, colour=_BLUE if good else _ORANGE)
-            frames = row.row.reel.clip(row.row.plans[index])
+            broken = [each.name for each in clip.found if not each.passed]
+            said = f"breaks: {broken[0]}" if broken else "breaks no law"
+            write.text((14, y + high // 2 + 16), said, size=11, colour=_ORANGE if broken else _BLUE)
+            frames = row.row.reels[0].clip(row.row.plans[index])
             for column, f in enumerate(np.linspace(0, len(frames) - 1, count).round().astype(int)):
                 small = Image.fromarray(frames[f]).resize((wide, high), Image.Resampling.LANCZOS)
                 sheet.paste(small, (left + column * (wide + gap), y))
@@ -489,7 +531,7 @@ def _sheet(rows: Sequence[Judged], out: Path) -> None:
 
 
 def _plot(rows: Sequence[Judged], out: Path) -> None:
-    """How many clips break no law, row by row, with the Wilson intervals."""
+    """How many clips break no law, row by row, with the intervals."""
     fine, left, wide, line = 3, 210, 720, 30
     high = 60 + line * len(rows)
     picture = Image.new("RGB", (wide * fine, high * fine), _PAPER)
@@ -501,7 +543,7 @@ def _plot(rows: Sequence[Judged], out: Path) -> None:
     for part in range(6):
         draw.line((x(part / 5), 20 * fine, x(part / 5), (high - 34) * fine), _GRID, 3)
     for place, row in enumerate(rows):
-        figure = share([bool(each) for each in row.plausible])
+        figure = _boot(row.plausible)
         y = (36 + place * line) * fine
         name = row.row.name
         colour = _BLUE if "simulation" in name else _ORANGE if "layout" in name else _GREY

@@ -84,15 +84,23 @@ class Crew:
                     )
             return self._planner
 
-    def physics(self, shot: Shot, *, seed: int) -> Planned:
-        """What is to be simulated for `shot`, by the brain of `planner.brain`; asked once."""
+    @property
+    def paints(self) -> bool:
+        """Whether the model's art is the layout painter's: it is shown cut-outs, not renderings."""
+        return self.settings.generator.model in ("builtin", "still")
+
+    def physics(self, shot: Shot, *, seed: int, painted: bool = False) -> Planned:
+        """What is to be simulated for `shot`, by the brain of `planner.brain`; asked once.
+
+        `painted` says that its solid things will be seen as their cut-outs.
+        """
         from reelwright_agents.physics import plan_physics
 
         with self._lock:
-            key = digest({"shot": shot.data(), "seed": seed})
+            key = digest({"shot": shot.data(), "seed": seed, "painted": painted})
             if key not in self._scenes:
                 if self.settings.planner.brain == "offline":
-                    self._scenes[key] = plan_physics(shot, seed=seed)
+                    self._scenes[key] = plan_physics(shot, seed=seed, painted=painted)
                 else:
                     from reelwright_agents.physics.llm import plan_by_model
 

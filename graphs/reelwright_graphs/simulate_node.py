@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 Look = Literal["painted", "rendered", "auto"]
 Quality = Literal["draft", "preview", "final"]
 
-_PAINTED = ("builtin", "still")
-"""Models whose art is the layout painter's."""
 _FILES = ("video", "masks", "background", "depth", "flow", "normals", "edges", "tracks")
 """The files of a rendered sketch."""
 
@@ -109,6 +107,11 @@ class SimulateNode(ShotNode):
 
         return None if self.context.settings.physics.engine == "planar" else find()
 
+    def paints(self) -> bool:
+        """Whether solid things are painted, as far as the shot allows."""
+        look = self.options.look
+        return self.context.crew.paints if look == "auto" else look == "painted"
+
     @property
     def quality(self) -> Quality:
         """Of what is rendered."""
@@ -144,7 +147,8 @@ class _Work:
         if self.shot.physics is not None:
             return self.shot.physics
         seed = self.node._seed(self.shot)  # pyright: ignore[reportPrivateUsage]
-        planned = self.context.crew.physics(self.shot, seed=seed)
+        painted = self.node.paints() and self.shot.view is None
+        planned = self.context.crew.physics(self.shot, seed=seed, painted=painted)
         for note in planned.notes:
             self.warn(note)
         if planned.scene is None:
@@ -210,9 +214,9 @@ class _Work:
     def _rendered(self, scene: PhysicsScene, *, rigid: bool) -> bool:
         """Whether Blender's pictures are the sketch."""
         if self.node.options.look != "auto":
-            return self.node.options.look == "rendered"
+            return not self.node.paints()
         front = self.shot.view in (None, scene.cameras[0].id)
-        return not (rigid and front and self.context.settings.generator.model in _PAINTED)
+        return not (rigid and front and self.node.paints())
 
     def _no_blender(self) -> str:
         if self.engine == "planar":

@@ -192,7 +192,7 @@ def means(context: Context, shot: Shot, **more: Any) -> Means:
 
     def make_scene(asked: Shot, seed: int) -> PhysicsScene | None:
         plain = asked.model_copy(update={"physics": None})
-        return crew.physics(plain, seed=seed).scene
+        return crew.physics(plain, seed=seed, painted=crew.paints and asked.view is None).scene
 
     return Means(
         make_layout=make_layout,

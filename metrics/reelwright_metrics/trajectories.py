@@ -312,6 +312,8 @@ def one_gravity(way: Way) -> Finding | None:
     last, the fitted `a` counts. The score is 1 where they agree, 0.5 where the largest is three
     times the smallest, and 0 where one bends upwards.
     """
+    if len(way.y) < NEEDED:
+        return None
     lows = [at for at, low in turns(way.y) if low]
     ends = [_down(way.y)[0] if lows else 0, *lows, _landed(way.y, lows[-1] if lows else 0)]
     bends: list[float] = []

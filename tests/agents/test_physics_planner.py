@@ -20,7 +20,9 @@ from reelwright_core.settings import load_settings
 from reelwright_core.story import Shot
 from reelwright_metrics.questions import questions
 from reelwright_simulators import cameras, planar, scene_check
+from reelwright_simulators.layouts import to_layout
 from reelwright_simulators.places import GROUND
+from reelwright_simulators.solids import solid_of
 
 PLANNER = OfflinePlanner()
 
@@ -138,6 +140,48 @@ def test_a_fall_and_its_bounces_fit_the_shot() -> None:
         hits = [c.frame for c in simulation.contacts if c.frame]
         assert len(hits) >= 2, "it comes down at least twice"
         assert hits[0] <= 0.6 * frames
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A blue car hits an orange ball.",
+        "An orange car hits a pink car.",
+        "A yellow apple hits an orange car.",
+        "A purple ball hits a red ball.",
+    ],
+)
+def test_what_meets_is_large_and_is_seen_to_move_apart(text: str) -> None:
+    (shot,) = shots(text, picture=Picture(size=(160, 96), frames=17, fps=Fraction(8)))
+    scene = plan_physics(shot, seed=1, painted=True).scene
+    assert scene is not None
+    one, two = (solid_of(body) for body in scene.bodies)
+    assert two.mass / 1.6 <= one.mass <= two.mass * 1.6
+    simulation = planar.simulate(scene, digest="-")
+    assert not isinstance(simulation, str)
+    meet = next(c.frame for c in simulation.contacts if {c.a, c.b} == {b.id for b in scene.bodies})
+    assert 6 <= meet <= 10
+    layout = to_layout(simulation, scene, shot)
+    first = [track.at(0).box for track in layout.tracks]
+    looks = [((right - left) * 160 / 96 * (bottom - top)) ** 0.5
+             for left, top, right, bottom in first]  # fmt: skip
+    assert min(looks) > 0.25, "in parts of the picture's height"
+    assert min(looks) / max(looks) > 0.75
+    (_, _, right, _), (left, _, _, _) = sorted(track.at(16).box for track in layout.tracks)
+    assert (left - right) * 160 / 96 > 0.05
+
+
+def test_what_is_painted_has_the_outline_of_its_cut_out() -> None:
+    (shot,) = shots("A red car hits a blue car.")
+    for painted, kind in ((True, "card"), (False, "model")):
+        scene = plan_physics(shot, seed=1, painted=painted).scene
+        assert scene is not None
+        assert [body.shape.kind for body in scene.bodies] == [kind, kind]
+    # Cloth is rendered, and all that is in its shot.
+    (shot,) = shots("A cloth falls on a table.")
+    scene = plan_physics(shot, seed=1, painted=True).scene
+    assert scene is not None
+    assert "card" not in [body.shape.kind for body in scene.bodies]
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,14 @@ def test_a_fall_is_simulated_and_painted_along_its_way(tmp_path: Path) -> None:
     assert "not simulated" not in warnings(told)
 
 
+def test_a_painted_car_is_as_long_as_its_cut_out(tmp_path: Path) -> None:
+    film("A red car hits a blue car.", tmp_path, film__frames=17)
+    scene = read_scene(folder(tmp_path) / "physics.yaml")
+    assert [body.shape.kind for body in scene.bodies] == ["card", "card"]
+    left, top, right, bottom = layout(tmp_path).track("red-car").at(0).box
+    assert 1.3 < (right - left) * 96 / (64 * (bottom - top)) < 1.6
+
+
 def test_shots_without_physics_are_filmed_as_before(tmp_path: Path) -> None:
     film("A dog runs to the left.", tmp_path)
     assert not (folder(tmp_path) / "simulation.json").exists()

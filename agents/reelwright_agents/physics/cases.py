@@ -37,8 +37,13 @@ SWING = 35.0
 """Degrees from which a pendulum starts."""
 THROW = 4
 """Frames that a thrown thing is in the air before it hits."""
+RUN = 1.5
+"""What hits another comes from so far, in lengths of its own, see `Solid.looks`."""
+BOUNCY = 0.8
+"""What collides is at least so elastic, else the two would stay side by side and be hard to tell
+apart."""
 HEAVIER = 1.5
-"""What is hit, and does not roll, is at most so many times as heavy as what hits it."""
+"""What is hit is at most so many times as heavy, or as light, as what hits it."""
 HEAVIEST = 1000.0
 """Kilograms that a body may have."""
 WINDS = {"light": 3.0, "": 8.0, "strong": 15.0}
@@ -57,10 +62,12 @@ class Cast:
     frames: int
     wind: str = ""
     """`light`, `strong` or neither."""
+    painted: bool = False
+    """Whether its cut-out is what will be seen of it."""
 
     @property
     def solid(self) -> Solid:
-        return things.solid(self.entity, self.high)
+        return things.solid(self.entity, self.high, painted=self.painted)
 
     @property
     def actions(self) -> list[str]:
@@ -281,9 +288,8 @@ def collide(hitting: Cast, hit: Cast) -> Part:
     if rooted:  # else what hits it would tip over it
         hit = replace(hit, high=max(hit.high, 1.15 * hitting.high))
     own, other, side = hitting.solid, hit.solid, hitting.side or 1
-    meets = 0.42 * hitting.seconds
-    gap = (1.2 if own.rolls else 0.6) * own.wide
-    gap += (own.wide + other.wide) / 2
+    meets = 0.5 * hitting.seconds
+    gap = RUN * own.looks + (own.wide + other.wide) / 2
     speed = side * (gap - (own.wide + other.wide) / 2) / meets
     start: dict[str, object]
     if topples and not other.rolls:
@@ -296,13 +302,17 @@ def collide(hitting: Cast, hit: Cast) -> Part:
             "velocity": (speed, 0, 0),
             "spin": (0, _rolling(speed, own), 0),
             "friction": None if own.rolls else 0.0,
+            "restitution": max(own.restitution, BOUNCY),
         }
     one = Body.model_validate({**hitting.body(position=(0, 0, 0)).data(), **start})
     told: dict[str, Any] = {"moves": "fixed"} if rooted else {}
     if not rooted:
-        # Not so much heavier than what hits it that it would not be seen to move.
-        mass = min(_mass(hit.body(position=(0, 0, 0))), HEAVIER * _mass(one), HEAVIEST)
+        # Not so much heavier that it would not be seen to move, nor so light that it is gone.
+        least, most = _mass(one) / HEAVIER, _mass(one) * HEAVIER
+        mass = min(max(_mass(hit.body(position=(0, 0, 0))), least), most, HEAVIEST)
         told = {"mass": 2.0 if topples else mass}
+        if not topples:
+            told["restitution"] = max(other.restitution, BOUNCY)
         if not other.rolls:
             told["friction"] = 0.9 if topples else 0.02
     two = hit.body(position=(0, 0, other.high / 2), **told)

@@ -73,17 +73,20 @@ def physics_scene(shot: Shot, *, seed: int) -> PhysicsScene | None:
     return plan_physics(shot, seed=seed).scene
 
 
-def plan_physics(shot: Shot, *, seed: int, any_action: bool = False) -> Planned:
+def plan_physics(
+    shot: Shot, *, seed: int, any_action: bool = False, painted: bool = False
+) -> Planned:
     """The same, with the reason where something physical happens that cannot be staged.
 
     Its first camera, `front`, is level and sees the plane y = 0 so that the ground is where the
     painted place has it; frames, rate and size are the shot's. With `any_action` a shot in which
-    things only move along is staged as well: they are driven along their ways.
+    things only move along is staged as well: they are driven along their ways. What will be
+    `painted` is as large as its cut-outs are, not as the models that Blender would show.
     """
     if not (is_physical(shot) or (any_action and shot.scene_graph.events)):
         return Planned(scene=None)
     try:
-        return Planned(scene=_Stage(shot, seed).scene())
+        return Planned(scene=_Stage(shot, seed, painted=painted).scene())
     except Unstaged as reason:
         return Planned(scene=None, why=str(reason))
     except ValidationError as error:
@@ -104,9 +107,12 @@ def wind_of(shot: Shot) -> str:
 
 
 class _Stage:
-    def __init__(self, shot: Shot, seed: int):
+    def __init__(self, shot: Shot, seed: int, *, painted: bool):
         self.shot, self.seed = shot, seed
         graph = shot.scene_graph
+        # Cloth and liquids are rendered, and all else in their shot with them.
+        soft = (*things.CLOTHS, *things.LIQUIDS)
+        self.painted = painted and not any(things.noun_of(e) in soft for e in graph.entities)
         foot = GROUND[shot.place]
         if foot is None or shot.place == "sea":
             raise Unstaged(f"in the place `{shot.place}` there is no firm ground")
@@ -144,7 +150,6 @@ class _Stage:
         }
         acting = [id for id, own in events.items() if any(e.action in PHYSICAL for e in own)]
         acting = acting or [id for id, own in events.items() if own]
-        largest = max(real[id] for id in acting)
         told = {event.action for id in acting for event in events[id]}
         scale = 1.0
         if told & {"falls", "bounces", "topples"}:
@@ -157,18 +162,29 @@ class _Stage:
                 )
                 if action in told
             )
-            scale = max(1.0, cases.least_height(falling, float(shot.fps)) / largest)
-        # What meets is about as large, so that both are seen well.
-        least = 0.75 if "collides" in told else 0.5
+            tallest = max(real[id] for id in acting)
+            scale = max(1.0, cases.least_height(falling, float(shot.fps)) / tallest)
+        # What meets looks about as large, so that both are seen well: a long thing fills a picture.
+        meets = "collides" in told
+        least = 0.8 if meets else 0.5
+        looks = {
+            e.id: things.solid(e, 1.0, painted=self.painted).looks if meets else 1.0
+            for e in entities
+        }
+        large = {id: real[id] * looks[id] for id in real}
+        largest = max(large[id] for id in acting)
         return {
             entity.id: Cast(
                 entity=entity,
                 events=events[entity.id],
                 # Real heights, but nothing so large or small beside the action that one is lost.
-                high=scale * min(max(real[entity.id], least * largest), largest / least),
+                high=scale
+                * min(max(large[entity.id], least * largest), largest / least)
+                / looks[entity.id],
                 seconds=float((shot.frames - 1) / shot.fps),
                 frames=shot.frames,
                 wind=wind,
+                painted=self.painted,
             )
             for entity in entities
         }

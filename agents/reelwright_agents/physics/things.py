@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -92,6 +93,11 @@ class Solid:
     rolls: bool
 
     @property
+    def looks(self) -> float:
+        """How large it looks from the front: the side of a square of that area, in metres."""
+        return math.sqrt(self.wide * self.high)
+
+    @property
     def restitution(self) -> float:
         return materials.RESTITUTION[self.material]
 
@@ -121,10 +127,17 @@ def real_height(entity: Entity) -> float:
     return high * _SIZES[entity.size]
 
 
-def solid(entity: Entity, high: float) -> Solid:
-    """The entity as a body that is `high` metres high."""
+def solid(entity: Entity, high: float, *, painted: bool = False) -> Solid:
+    """The entity as a body that is `high` metres high.
+
+    What will be `painted` has the outline of its cut-out, which a model need not have: else things
+    would part before their pictures touch.
+    """
     noun = noun_of(entity)
     kind, material = _kind(entity, noun)
+    rolls = kind in ("ball", "round card") or noun == "basketball"
+    if painted and kind == "model" and not rolls and entity.known and cutouts.find(noun):
+        kind = "card"
     shape: Shape
     across = aspect(entity)
     match kind:
@@ -139,7 +152,6 @@ def solid(entity: Entity, high: float) -> Solid:
         case _:
             shape = Card(noun=noun, height=high, round=kind == "round card")
     wide, deep, _ = sizes.size(shape.data(), across)
-    rolls = kind in ("ball", "round card") or noun == "basketball"
     return Solid(shape=shape, wide=wide, deep=deep, high=high, material=material, rolls=rolls)
 
 
