@@ -55,7 +55,11 @@ def cscv(frames: NDArray[np.uint8], features: Features = looks) -> float:
     """
     if len(frames) < 3:
         raise ValueError(f"CSCV compares pairs of neighbours: 3 frames or more, got {len(frames)}")
-    alike = similarities(frames, features)
+    return evenness(similarities(frames, features))
+
+
+def evenness(alike: NDArray[np.float64]) -> float:
+    """The score of two or more similarities of neighbours: `1 / (1 + λ·σ/μ)`."""
     return float(1 / (1 + LAMBDA * alike.std() / abs(alike.mean())))
 
 

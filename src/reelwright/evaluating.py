@@ -1,4 +1,4 @@
-"""`reelwright eval`: how probably a clip satisfies a temporal formula, and what fails when."""
+"""`reelwright eval`: how probably a clip satisfies a temporal formula, what fails when, CLIP."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def evaluate(
     automaton_file: Path | None = None,
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What the logic says of `clip`, as JSON-ready data; `text` is the same for people.
+    """What the logic says of `clip`, and CLIP where `critic.clip` names one, as JSON-ready data.
 
     What is to be seen is said by one of `prompt`, a sentence that the offline planner reads, and
     `shot`, a storyboard file, with `#id` if it has several shots; else by the plan beside the clip,
@@ -57,10 +57,10 @@ def evaluate(
     seeing = crew.settings.critic.brain == "logic-openai"
     critic = crew.critic("logic-openai" if seeing else "logic")
     assert isinstance(critic, LogicCritic)
-    found = critic.examine(
-        planned, layout, read_video(clip), background=_background(clip), asked=asked
-    )
+    frames = read_video(clip)
+    found = critic.examine(planned, layout, frames, background=_background(clip), asked=asked)
     data = {"clip": str(clip), **told(found)}
+    data["scores"] = _scores(frames, prompt or planned.prompt, crew.settings.critic.clip)
     if automaton_file is not None:
         made = automaton(found.specification.formula)
         text = made.dot() if automaton_file.suffix == ".dot" else json.dumps(made.data(), indent=1)
@@ -69,6 +69,15 @@ def evaluate(
         data["automaton"] = str(automaton_file)
         data["states"] = len(made.says)
     return data
+
+
+def _scores(frames: Frames, text: str, folder: str | None) -> dict[str, Any] | None:
+    """What CLIP says of the clip; None without one."""
+    if folder is None:
+        return None
+    from reelwright_metrics.clip_scores import clip_model
+
+    return clip_model(Path(folder).expanduser()).scores(frames, text).data()
 
 
 def _picture(clip: Path) -> Picture:

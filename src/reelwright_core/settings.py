@@ -128,6 +128,8 @@ class Critic(_Part):
     learned: bool | None = None
     """Whether the offline critic also asks a network that was taught the built-in model's art and
     knows no other. None: where the built-in model films."""
+    clip: str | None = None
+    """A folder with a CLIP model that transformers can load; `eval` prints its scores."""
 
 
 class Endpoint(_Part):

@@ -40,7 +40,7 @@ def told(found: Examination) -> dict[str, Any]:
 
 
 def as_text(data: Mapping[str, Any]) -> str:
-    """The same for people; of `automaton` and `states` where they are in it too."""
+    """The same for people; of `automaton`, `states` and `scores` where they are in it too."""
     lines = [f"formula: {data['formula']}", ""]
     heads = [_span(span) for span in data["windows"]]
     names = [each["name"] for each in data["propositions"]]
@@ -63,7 +63,24 @@ def as_text(data: Mapping[str, Any]) -> str:
             lines.append(f"lost in frames {_span(data['first_failing'])}")
     if "automaton" in data:
         lines.append(f"automaton: {data['automaton']}, {data['states']} states")
+    if "scores" in data:
+        lines += ["", *_scores(data["scores"])]
     return "\n".join(lines)
+
+
+def _scores(scores: Mapping[str, Any] | None) -> list[str]:
+    """CLIP's, or that they were not computed, and what to do about it."""
+    names = {"clip_score": "CLIP score", "fcs": "FCS", "cscv": "CSCV"}
+    if scores is None:
+        every = ", ".join(names.values())
+        return [f"{every}: not computed; name a folder with a CLIP model: --set critic.clip=FOLDER"]
+    told = [
+        f"{said}: {'not computed' if scores[name] is None else format(scores[name], '.4f')}"
+        for name, said in names.items()
+    ]
+    if scores["cut_short"]:
+        told[0] += ", of the part of the text that the model reads"
+    return told
 
 
 def _span(span: list[int]) -> str:
