@@ -263,8 +263,14 @@ def _refuse_other(folder: Path, record: RunRecord, graph: GraphFile) -> None:
 
 
 def _planned_offline(script: Script, crew: Crew) -> Storyboard | None:
-    """The plan where it costs nothing: a script that cannot be filmed is then told at once."""
+    """The plan where it costs nothing: a script that cannot be filmed is then told at once.
+
+    So is an endpoint that cannot be asked, such as one without a key.
+    """
+    if crew.settings.critic.brain.endswith("openai"):
+        crew.critic()
     if crew.settings.planner.brain != "offline":
+        crew.planner()
         return None
     return crew.planner().storyboard(script, picture=crew.picture())
 

@@ -41,6 +41,8 @@ class MeasuringCritic:
         It knows the flat art of the built-in model and nothing else.
         """
         self.learned = learned
+        if learned is not None:
+            self.name = "measure + cells"
 
     def watch(
         self,

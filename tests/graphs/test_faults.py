@@ -185,6 +185,8 @@ def test_bad_input_is_one_message_and_exit_code_2(tmp_path: Path, name: str) -> 
         (("--set", "takes.max=many"), "takes.max"),
         (("--set", "takes.max"), "NAME=VALUE"),
         (("--set", "generator.model=/nowhere"), "/nowhere"),
+        (("--set", "planner.brain=openai"), "needs a key"),
+        (("--set", "critic.brain=captions-openai"), "needs a key"),
     ],
 )
 def test_wrong_options_are_one_message_and_exit_code_2(

@@ -129,8 +129,8 @@ def comparison_page(found: Comparison) -> str:
     rows = standings(found)
     seen = {each.graph: each for each in found.graphs}
     lines = [
-        f"{len(found.scripts)} scripts of the suite `{found.suite}`, at most {found.takes} takes a "
-        f"shot, seed {found.seed}; shares answered right by the critic that reports, with 95 % "
+        f"{len(found.scripts)} scripts of the suite `{found.suite}`, at most {found.takes} "
+        f"{'take' if found.takes == 1 else 'takes'} a shot, seed {found.seed}; shares answered right by the critic that reports, with 95 % "
         "intervals over scripts.",
         "",
         "| graph | right | of first takes | takes | behind the best |",
