@@ -130,8 +130,8 @@ def comparison_page(found: Comparison) -> str:
     seen = {each.graph: each for each in found.graphs}
     lines = [
         f"{len(found.scripts)} scripts of the suite `{found.suite}`, at most {found.takes} "
-        f"{'take' if found.takes == 1 else 'takes'} a shot, seed {found.seed}; shares answered right by the critic that reports, with 95 % "
-        "intervals over scripts.",
+        f"{'take' if found.takes == 1 else 'takes'} a shot, seed {found.seed}; shares answered "
+        "right by the critic that reports, with 95 % intervals over scripts.",
         "",
         "| graph | right | of first takes | takes | behind the best |",
         "| --- | --- | --- | --- | --- |",
