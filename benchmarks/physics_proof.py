@@ -384,9 +384,11 @@ def _page(rows: Sequence[Judged], *, seeds: Sequence[int]) -> str:
     lines += ["", "| more from a simulation than | break no law | laws' score |",
               "| --- | --- | --- |"]  # fmt: skip
     by = {row.row.name: row for row in rows}
+    own = f"layout sketch, σ {load(Told()).facts().noise_level:g}"
     for name, row in by.items():
         if name.startswith("simulation sketch"):
-            for rival in ("plain", name.replace("simulation", "layout")):
+            same = name.replace("simulation", "layout")
+            for rival in dict.fromkeys(("plain", same, own if own in by else same)):
                 other = by[rival]
                 lines.append(
                     f"| {name}, over {rival} | {_gain(_wins(row.plausible, other.plausible))} | "

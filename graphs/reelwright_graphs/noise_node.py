@@ -9,7 +9,16 @@ from pydantic import Field, model_validator
 
 from reelwright_core.records import Record
 from reelwright_core.story import Layout, Shot
-from reelwright_core.takes import NoiseKind, NoisePlan, Part, Region, Repair, Start
+from reelwright_core.takes import (
+    Artifact,
+    NoiseKind,
+    NoisePlan,
+    Part,
+    Region,
+    Repair,
+    Sketch,
+    Start,
+)
 from reelwright_graphs.shot_node import ShotNode
 
 
@@ -24,6 +33,9 @@ class NoiseNode(ShotNode):
         regions: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
         """Levels of their own, up to the shot's: of `all`, the `background`, the `entities`, or an
         entity's id; the later of these goes before the earlier."""
+        simulated: float = Field(default=1.0, gt=0, le=1)
+        """The model's own level, times this, is that of a simulated shot that is painted: its art
+        is the model's already, and its motion is right. Any level that is asked goes before it."""
         start: Start = "respaced"
         noise: NoiseKind = "plain"
         window: int | None = Field(default=None, ge=1)
@@ -49,6 +61,8 @@ class NoiseNode(ShotNode):
         shot: Shot
         layout: Layout | None = None
         repair: Repair | None = None
+        simulation: Artifact | None = None
+        rendered: Sketch | None = None
         noise: NoisePlan | None = None
         """The plan of the take before; level and seed stay if a repair does not change them."""
 
@@ -60,6 +74,7 @@ class NoiseNode(ShotNode):
 
     def run(self, inputs: Inputs) -> Outputs:
         shot, repair, before, options = inputs.shot, inputs.repair, inputs.noise, self.options
+        painted = inputs.simulation is not None and inputs.rendered is None
         levels = [
             repair.noise_level if repair else None,
             before.level if before else None,
@@ -67,7 +82,8 @@ class NoiseNode(ShotNode):
             1.0 if options.low_frequencies else options.level,
             of_alpha(options.alpha) if options.alpha else None,
             self.context.settings.generator.noise.level,
-            self.context.crew.generator().facts().noise_level,
+            self.context.crew.generator().facts().noise_level
+            * (options.simulated if painted else 1.0),
         ]
         seeds = [
             repair.seed if repair else None,

@@ -100,6 +100,18 @@ def test_a_painted_car_is_as_long_as_its_cut_out(tmp_path: Path) -> None:
     assert 1.3 < (right - left) * 96 / (64 * (bottom - top)) < 1.6
 
 
+def test_what_is_simulated_and_painted_is_held_more_firmly(tmp_path: Path) -> None:
+    film("A ball falls.\n\nA dog runs to the left.", tmp_path)
+    levels = {
+        shot: json.loads((folder(tmp_path, shot) / "noise.json").read_text())["level"]
+        for shot in ("s01", "s02")
+    }
+    assert levels["s01"] == pytest.approx(0.6 * levels["s02"])
+    film(FALL, tmp_path / "asked", generator__noise__level=0.7)
+    asked = json.loads((folder(tmp_path / "asked") / "noise.json").read_text())
+    assert asked["level"] == 0.7, "what is asked goes before it"
+
+
 def test_shots_without_physics_are_filmed_as_before(tmp_path: Path) -> None:
     film("A dog runs to the left.", tmp_path)
     assert not (folder(tmp_path) / "simulation.json").exists()
