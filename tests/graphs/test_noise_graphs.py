@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +38,10 @@ STORY = load_graph("story").text
 
 def _graph(folder: Path, *, noise: str = "", film: str = "", sketch: bool = True) -> Path:
     """The shipped graphs, with options of the nodes `noise` and `film`; path of the story's."""
-    text = SHOT.replace("noise: {use: noise}", f"noise: {{use: noise, options: {{{noise}}}}}")
+    text, found = re.subn(
+        r"noise: {use: noise.*}", f"noise: {{use: noise, options: {{{noise}}}}}", SHOT
+    )
+    assert found == 1
     text = text.replace("film: {use: film,", f"film: {{use: film, options: {{{film}}},")
     if not sketch:
         text = text.replace("  sketch: {use: sketch}\n", "").replace("  - layout -> sketch\n", "")
