@@ -11,7 +11,12 @@ from reelwright_agents.planner import Picture, Script
 from reelwright_core.errors import InputError
 from reelwright_core.story import Entity, Event, FrameSpan, SceneGraph
 from reelwright_metrics.learned import REPORTS
-from reelwright_metrics.learned.cells import CellCritic
+from reelwright_metrics.learned.cells import (
+    FRAMES,
+    CellCritic,
+    _Seen,  # pyright: ignore[reportPrivateUsage]
+    when,
+)
 from reelwright_metrics.learned.critic import LearnedCritic
 from reelwright_metrics.suites import scripts
 from reelwright_metrics.suites.scripts import SCRIPTED, Scripted
@@ -80,3 +85,25 @@ def test_what_the_network_was_not_taught_is_not_asked(critic: CellCritic) -> Non
         events=[Event(actor="x", action="falls", frames=FrameSpan(first=0, last=7))],
     )
     assert critic.watch(graph, [np.zeros((9, 96, 160, 3), np.uint8)]) == []
+
+
+def test_an_event_is_when_it_is_seen_most() -> None:
+    """What rolls wobbles a little: that is no jump, where a later shot shows one."""
+    times, rows, columns = FRAMES, 24, 40
+    heat = np.zeros((2 * times, rows, columns))
+    for at in range(2 * times):
+        part = (at % times) / (times - 1)
+        hop = np.sin(np.pi * part)
+        row, column = (18 - 2 * hop, 5 + 25 * part) if at < times else (18 - 9 * hop, 20)
+        heat[at, round(row) - 2 : round(row) + 3, round(column) - 2 : round(column) + 3] = 1
+    apple = Entity(id="e0", noun="apple")
+    one = _Seen(
+        entity=apple, heat=heat, colours=np.zeros(11), motions=np.zeros((2, 3))
+    )  # fmt: skip
+    span = FrameSpan(first=0, last=16)
+    rolled = when(Event(actor="e0", action="rolls", direction="right", frames=span), one)
+    jumped = when(Event(actor="e0", action="jumps", frames=span), one)
+    assert rolled is not None
+    assert jumped is not None
+    assert rolled == pytest.approx(0.25, abs=0.05)
+    assert jumped == pytest.approx(0.75, abs=0.05)

@@ -147,24 +147,28 @@ class CellCritic:
 def when(event: Event, one: _Seen) -> float | None:
     """At which part of the film, 0..1, `event` is seen to happen; None if it is not.
 
-    Its middle: the mean time of the motion along its axis, weighted by the speed, in the first
-    shot that shows it.
+    Its middle: the mean time of the motion along its axis, weighted by the speed, in the shot that
+    shows it most.
     """
     shots = len(one.heat) // FRAMES
+    found: list[tuple[float, float]] = []
     for shot in range(shots):
         part = slice(shot * FRAMES, (shot + 1) * FRAMES)
-        at = _within(event, one.middles[part], one.cells[part])
-        if at is not None:
-            return (shot + at) / shots
-    return None
+        within = _within(event, one.middles[part], one.cells[part])
+        if within is not None:
+            far, at = within
+            found.append((far, (shot + at) / shots))
+    # Of equal shots the first.
+    return max(found, key=lambda each: each[0])[1] if found else None
 
 
-def _within(event: Event, way: Floats, cells: Floats) -> float | None:
-    """The same within one shot."""
+def _within(event: Event, way: Floats, cells: Floats) -> tuple[float, float] | None:
+    """How much of it one shot shows, and when."""
     both = np.isfinite(way[:, 0])
     if both.sum() < 3:
         return None
     times = np.flatnonzero(both) / (len(way) - 1)
+    middle = float(times.mean())
     x, y = way[both].T
     if event.direction is not None:
         along = {"right": x, "left": -x, "down": y, "up": -y}[event.direction]
@@ -176,7 +180,9 @@ def _within(event: Event, way: Floats, cells: Floats) -> float | None:
         turn = int(first.argmax())
         there = _climb(first[: turn + 1], times[: turn + 1], least=FAR / 2)
         back = _climb(then[turn:], times[turn:], least=FAR / 2)
-        return None if there is None or back is None else (there + back) / 2
+        if there is None or back is None:
+            return None
+        return min(there[0], back[0]), (there[1] + back[1]) / 2
     if event.action in ("approaches", "leaves"):
         covers = cells[both]
         first, last = (
@@ -184,24 +190,27 @@ def _within(event: Event, way: Floats, cells: Floats) -> float | None:
             covers[-(len(covers) // 3 + 1) :].mean(),
         )
         grown = last / max(first, 1e-9) if event.action == "approaches" else first / max(last, 1e-9)
-        return float(times.mean()) if grown >= GROWS else None
+        return (float(grown), middle) if grown >= GROWS else None
     if event.action == "stays":
-        return float(times.mean()) if max(np.ptp(x), np.ptp(y)) < FAR else None
+        far = float(max(np.ptp(x), np.ptp(y)))
+        return (FAR - far, middle) if far < FAR else None
     if event.action == "circles":
-        return float(times.mean()) if min(np.ptp(x), np.ptp(y)) >= FAR / 2 else None
+        far = float(min(np.ptp(x), np.ptp(y)))
+        return (far, middle) if far >= FAR / 2 else None
     return None
 
 
-def _climb(along: Floats, times: Floats, *, least: float = FAR) -> float | None:
-    """When `along` rises by at least `least` from a low to a later high; its middle in time."""
+def _climb(along: Floats, times: Floats, *, least: float = FAR) -> tuple[float, float] | None:
+    """How far `along` rises from a low to a later high, by `least` or more, and its middle."""
     lowest = np.minimum.accumulate(along)
     end = int((along - lowest).argmax())
-    if along[end] - lowest[end] < least:
+    far = float(along[end] - lowest[end])
+    if far < least:
         return None
     start = int(np.flatnonzero(along[: end + 1] == lowest[end])[-1])
     steps = np.maximum(np.diff(along[start : end + 1]), 0)
     middles = (times[start:end] + times[start + 1 : end + 1]) / 2
-    return float((steps * middles).sum() / steps.sum())
+    return far, float((steps * middles).sum() / steps.sum())
 
 
 def _of_order(graph: SceneGraph, seen: dict[str, _Seen]) -> Iterator[Question]:
