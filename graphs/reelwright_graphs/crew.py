@@ -214,7 +214,7 @@ class Crew:
         """What a critique depends on besides its inputs."""
         from reelwright_metrics.learned import STEERS, weights_digest
 
-        told = self.settings.critic.model_dump(mode="json")
+        told = self.settings.critic.model_dump(mode="json", exclude={"clip"})
         return told | {"weights": weights_digest(STEERS) if self._learns() else None}
 
     def _learns(self) -> bool:

@@ -40,8 +40,8 @@ THROW = 4
 RUN = 1.5
 """What hits another comes from so far, in lengths of its own, see `Solid.looks`."""
 BOUNCY = 0.8
-"""What collides is at least so elastic, else the two would stay side by side and be hard to tell
-apart."""
+"""What collides is painted as at least so elastic, else two cut-outs would stay side by side and be
+hard to tell apart."""
 HEAVIER = 1.5
 """What is hit is at most so many times as heavy, or as light, as what hits it."""
 HEAVIEST = 1000.0
@@ -288,6 +288,7 @@ def collide(hitting: Cast, hit: Cast) -> Part:
     if rooted:  # else what hits it would tip over it
         hit = replace(hit, high=max(hit.high, 1.15 * hitting.high))
     own, other, side = hitting.solid, hit.solid, hitting.side or 1
+    bouncy = BOUNCY if hitting.painted else 0.0
     meets = 0.5 * hitting.seconds
     gap = RUN * own.looks + (own.wide + other.wide) / 2
     speed = side * (gap - (own.wide + other.wide) / 2) / meets
@@ -302,7 +303,7 @@ def collide(hitting: Cast, hit: Cast) -> Part:
             "velocity": (speed, 0, 0),
             "spin": (0, _rolling(speed, own), 0),
             "friction": None if own.rolls else 0.0,
-            "restitution": max(own.restitution, BOUNCY),
+            "restitution": max(own.restitution, bouncy),
         }
     one = Body.model_validate({**hitting.body(position=(0, 0, 0)).data(), **start})
     told: dict[str, Any] = {"moves": "fixed"} if rooted else {}
@@ -312,7 +313,7 @@ def collide(hitting: Cast, hit: Cast) -> Part:
         mass = min(max(_mass(hit.body(position=(0, 0, 0))), least), most, HEAVIEST)
         told = {"mass": 2.0 if topples else mass}
         if not topples:
-            told["restitution"] = max(other.restitution, BOUNCY)
+            told["restitution"] = max(other.restitution, bouncy)
         if not other.rolls:
             told["friction"] = 0.9 if topples else 0.02
     two = hit.body(position=(0, 0, other.high / 2), **told)
