@@ -24,6 +24,8 @@ FLOOR = 0.3
 
 NEARER = 0.5
 """What cannot be seen right is filmed from so much of the noise that it was filmed from."""
+UNSEEN = 0.25
+"""A thing whose presence scores less is not there at all: two such steps are made at once."""
 NEAREST = 0.1
 """The lowest noise level of a thing: of what is smaller or paler, little else is left."""
 
@@ -213,7 +215,8 @@ def _level(case: Case) -> float:
 
 def _nearer(case: Case, *, by: float) -> Repair | None:
     """Less noise for those who failed, as GenMAC guides those more whom it emphasises."""
-    least = FLOOR if by == LESS_NOISE else NEAREST
+    least, tried = (FLOOR, [case.best]) if by == LESS_NOISE else (NEAREST, case.takes)
+    unseen = {q.entity for q in case.failed if q.kind == "presence" and q.score < UNSEEN}
     failing = dict.fromkeys(q.entity for q in case.failed if q.entity is not None)
     planned = {track.entity for track in case.best.layout.tracks}
     regions = list(case.best.noise.regions)
@@ -221,8 +224,11 @@ def _nearer(case: Case, *, by: float) -> Repair | None:
     for entity in failing:
         if entity not in planned:
             continue
-        own = min([_level(case), *(region.level for region in regions if region.of == entity)])
-        lower = round(max(least, own * by), 4)
+        # Where a take of less noise was no better, less still: it need not be the best one's.
+        levels = [r.level for take in tried for r in take.noise.regions if r.of == entity]
+        own = min([_level(case), *levels])
+        steps = 2 if by == NEARER and entity in unseen and not levels else 1
+        lower = round(max(least, own * by**steps), 4)
         if lower < own:
             regions = [region for region in regions if region.of != entity]
             regions.append(Region(of=entity, level=lower))
