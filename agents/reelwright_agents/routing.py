@@ -116,6 +116,7 @@ def route(
     specialists: Collection[Specialist],
     tried: Collection[Specialist] = (),
     corrections: Sequence[Repair] = (),
+    together: bool = False,
 ) -> Specialist | None:
     """Who is to be asked next for this round; None when the round is over.
 
@@ -129,17 +130,23 @@ def route(
        can mend failed: prompt; both may act in one round;
     5. something cannot be seen, and the prompt was made clear: layout;
     6. nothing else is left to try: seed.
+
+    `together` has a layout that is to show better what is not seen, or not in its colour, filmed
+    from less noise in the same round.
     """
-    wanted = _wanted(case, corrections)
+    wanted = _wanted(case, corrections, together=together)
     order: list[Specialist] = [one for one in wanted if one in specialists and one not in tried]
     return order[0] if order else None
 
 
-def _wanted(case: Case, corrections: Sequence[Repair]) -> list[Specialist]:
+def _wanted(case: Case, corrections: Sequence[Repair], *, together: bool) -> list[Specialist]:
     made = {each.specialist for each in corrections}
     failed, blame = case.failed, case.critique.blame
     unclear = [question for question in failed if question.kind not in STRUCTURE]
     prompt: list[Specialist] = ["prompt"] if unclear or case.critique.mismatches else []
+    unseen = any(question.kind in ("presence", "colour") for question in failed)
+    if together and made == {"layout"} and unseen:
+        return ["noise"]
     if made:
         return prompt if made == {"noise"} else []
     wanted: list[Specialist] = []

@@ -136,6 +136,9 @@ class RouteNode(_RepairNode):
             default=["simulation", "layout", "span", "noise", "prompt", "seed"], min_length=1
         )
         """Who may be asked; each has a `correct` node in the graph, behind `route == "NAME"`."""
+        together: bool = False
+        """Whether a layout that is to show better what is not seen is filmed from less noise in
+        the same round; else one specialist at a time, as in GenMAC, but for noise and prompt."""
 
     class Inputs(_Round):
         pass
@@ -152,7 +155,10 @@ class RouteNode(_RepairNode):
         left: list[Specialist] = [s for s in self.options.specialists if s not in inputs.tried]
 
         def ruled() -> RouteNode.Outputs:
-            named = route(case, specialists=left, corrections=inputs.corrections)
+            named = route(
+                case, specialists=left, corrections=inputs.corrections,
+                together=self.options.together,
+            )  # fmt: skip
             return self.Outputs(route=named or "done")
 
         def asked(agents: RepairAgents) -> RouteNode.Outputs:

@@ -105,6 +105,24 @@ def test_a_specialist_that_the_graph_does_not_have_is_not_asked() -> None:
     assert asked(found, ["prompt", "seed"]) == ["prompt", "seed"]
 
 
+@pytest.mark.parametrize(("question", "level"), [(no("colour"), 0.3), (no("presence"), 0.15)])
+def test_what_is_not_seen_at_all_is_filmed_from_much_less_noise(
+    question: Question, level: float
+) -> None:
+    made = correct("noise", case(take(1, 0.3, question)), MEANS)
+    assert made is not None
+    assert made.regions == [Region(of="car", level=level)]
+
+
+def test_less_noise_that_was_not_enough_is_not_tried_again() -> None:
+    tried = [Region(of="car", level=0.15)]
+    found = case(take(1, 0.0, no("presence")), take(2, 0.0, no("presence"), regions=tried))
+    assert found.best.number == 1, "the best take need not be the one of less noise"
+    made = correct("noise", found, MEANS)
+    assert made is not None
+    assert made.regions == [Region(of="car", level=0.1)]
+
+
 def test_one_specialist_a_round_but_noise_and_prompt_go_together() -> None:
     found = case(take(1, 0.3, no("direction"), no("colour")))
     less = correct("noise", found, MEANS)
@@ -114,6 +132,8 @@ def test_one_specialist_a_round_but_noise_and_prompt_go_together() -> None:
     layout = correct("layout", found, MEANS)
     assert layout is not None
     assert route(found, specialists=ALL, tried=["layout"], corrections=[layout]) is None
+    both = route(found, specialists=ALL, tried=["layout"], corrections=[layout], together=True)
+    assert both == "noise", "what is not seen in its colour is also filmed from less noise"
 
 
 # verification
