@@ -49,6 +49,9 @@ class ClipModel:
         try:
             if not folder.is_dir():
                 raise OSError("there is no such folder")
+            for name in ("config.json", "preprocessor_config.json"):
+                if not (folder / name).is_file():
+                    raise OSError(f"it has no {name}")
             self._processor: Any = AutoImageProcessor.from_pretrained(
                 folder, local_files_only=True, use_fast=False
             )
