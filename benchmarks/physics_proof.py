@@ -502,7 +502,6 @@ def _sheet(rows: Sequence[Judged], out: Path) -> None:
     sketched = [name for name in names if name.startswith("layout sketch")]
     first = next((name for name in sketched if name.endswith(level)), sketched[0])
     shown = ["the simulation itself", "plain", first, first.replace("layout", "simulation")]
-    shown += [name for name in names[-1:] if name not in shown]
     chosen = [row for row in rows if row.row.name in shown]
     chosen.sort(key=lambda row: shown.index(row.row.name))
     plans = rows[0].row.plans
