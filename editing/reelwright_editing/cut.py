@@ -132,7 +132,10 @@ def _of_one_profile(clips: Sequence[_Clip], folder: Path, fps: Fraction) -> list
         pictures = list(_fitted(read_video(clip.path), clip.fps, size=size, fps=fps))
         write_video(brought, pictures, fps=fps)
         parts.append(_read(brought))
-        _log.warning(
+        # A span that was filmed anew lies in a lossless file: its frames are all that counts.
+        whole = clip.profile[:2] == ("h264", "gbrp") and (clip.size, clip.fps) == (size, fps)
+        _log.log(
+            logging.INFO if whole else logging.WARNING,
             "%s is encoded again: it has %s frames of %sx%s (%s, %s) at %s fps and the film %s of "
             "%sx%s at %s fps; fitted by moviepy, written by write_video",
             clip.path, len(clip.order), *clip.size, *clip.profile[:2], clip.fps,
